@@ -1,0 +1,151 @@
+"""What a driver and a medium are: one small protocol for each thing a device can do.
+
+A driver turns requests into bytes and bytes into values; it is handed its medium and has no clock, no retry, no log of
+failures and no platform. A medium owns one shared resource (a serial line, a connection, a radio) and lets one request
+on it at a time, commands first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Any, Protocol, runtime_checkable
+
+from pydantic import BaseModel
+
+from gateway.model.ids import LineId, PointId
+from gateway.model.reading import PointTable, Sample, Value
+
+
+class Priority(IntEnum):
+    """Who goes first on a shared line: the lower number."""
+
+    COMMAND = 0
+    POLL = 1
+
+
+class LineStatistics(Protocol):
+    """Counters of one medium since it was made; the health room tells them as points."""
+
+    exchanges: int
+    """Requests that went out."""
+    errors: int
+    """Requests that ended without a valid answer."""
+    bytes_sent: int
+    bytes_received: int
+    busy_s: float
+    """Time in which the line belonged to somebody."""
+
+
+@runtime_checkable
+class Medium(Protocol):
+    """The owner of one line."""
+
+    @property
+    def id(self) -> LineId:
+        """Return the name of the line in the site file."""
+        ...
+
+    @property
+    def statistics(self) -> LineStatistics:
+        """Return the counters of this line."""
+        ...
+
+    async def open(self) -> None:
+        """Open the port or connection; does nothing when it is open.
+
+        Raises:
+            BusUnavailableError: it is not there; the message says what to look at.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close it; does nothing when it is closed."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PollGroup:
+    """Points of a device that are asked together, each `period_s` seconds. Hashes by identity."""
+
+    name: str
+    table: PointTable
+    period_s: float
+
+
+class PolledDriver(Protocol):
+    """A device that tells when asked."""
+
+    @property
+    def groups(self) -> Sequence[PollGroup]:
+        """Return the groups; together they name every point once."""
+        ...
+
+    async def poll(self, group: PollGroup) -> Sample:
+        """Ask for one group, once, without retry.
+
+        Raises:
+            DeviceError: as the tree in `gateway.model.errors` says. The caller retries or marks the group BAD.
+        """
+        ...
+
+
+@runtime_checkable
+class CommandableDriver(Protocol):
+    """A device that can be told to do something."""
+
+    async def write(self, point: PointId, value: Value) -> Value:
+        """Set the point ahead of all polls, read it back, and return what was read.
+
+        Raises:
+            CommandRefusedError: no such point, not writable, or the value is not one it can take.
+            DeviceError: as in `poll`; a NoResponseError means that nobody knows whether it was done.
+        """
+        ...
+
+
+@runtime_checkable
+class RememberingDriver(Protocol):
+    """A driver that learns something worth keeping over a restart (for example which merged reads a device refuses)."""
+
+    def recall(self, memory: Mapping[str, Any]) -> None:  # Any: plain JSON values, the driver's own
+        """Take back what `memory` returned in an earlier life; ignore what no longer fits."""
+        ...
+
+    def memory(self) -> Mapping[str, Any]:
+        """Return what to keep, as plain JSON values. Small; asked after each poll in which `learned` is true."""
+        ...
+
+    @property
+    def learned(self) -> bool:
+        """Say whether there is something new since `memory` was last called."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """What an entry point under `gateway.drivers` names."""
+
+    name: str
+    media: Sequence[str]
+    """Names of the media (entry points under `gateway.media`) this driver can speak over."""
+    config: type[BaseModel]
+    """Options of one device beside `id`, `line`, `driver`, validated with `context={"site_dir": Path}`."""
+    build: Callable[[Any, Any], PolledDriver]  # Any: an instance of `config`, and the medium it was given
+    address: Callable[[Any], Hashable]
+    """The place on the line from the options: two devices of one line may not share it."""
+
+
+@dataclass(frozen=True, slots=True)
+class MediumManifest:
+    """What an entry point under `gateway.media` names."""
+
+    name: str
+    config: type[BaseModel]
+    """Options of one line beside `id` and `medium`."""
+    build: Callable[[LineId, Any], Medium]  # Any: an instance of `config`
+    resource: Callable[[Any], Hashable]
+    """The port or address from the options: two lines may not own the same one."""
+    probe: Callable[[Any], str | None]
+    """Say in a sentence why the port is not there now, or None. Touches nothing on the line."""
