@@ -1,0 +1,1 @@
+"""From blank box to site: identities and certificates."""
