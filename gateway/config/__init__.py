@@ -1,0 +1,1 @@
+"""Typed site configuration: models, loading with every mistake at once, `explain`, `diff`."""

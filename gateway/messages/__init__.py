@@ -1,0 +1,1 @@
+"""The one catalogue of what people read, Russian and English."""
