@@ -34,7 +34,9 @@ class CoseError(ValueError):
     """The bytes are no such structure, or the signature does not hold."""
 
 
-def sign1(payload: bytes, headers: Headers, external: bytes, sign: Callable[[bytes], bytes]) -> bytes:
+def sign1(
+    payload: bytes, headers: Headers, external: bytes, sign: Callable[[bytes], bytes]
+) -> bytes:
     """Return a tagged COSE_Sign1.
 
     Args:
@@ -59,7 +61,8 @@ def open1(
     Args:
         message: any bytes.
         external: the external data the signer used.
-        key_for: takes the protected headers, returns the key to check with, or None when there is none.
+        key_for: takes the protected headers, returns the key to check with, or None when there is
+            none.
 
     Raises:
         CoseError: not a COSE_Sign1 with ES256, no key for it, or the signature is wrong.
@@ -79,9 +82,7 @@ def open1(
     if key is None:
         msg = "signed by a key that is not known here"
         raise CoseError(msg)
-    r, s = (
-        int.from_bytes(signature[i : i + COORDINATE_LEN], "big") for i in (0, COORDINATE_LEN)
-    )
+    r, s = (int.from_bytes(signature[i : i + COORDINATE_LEN], "big") for i in (0, COORDINATE_LEN))
     try:
         key.verify(
             encode_dss_signature(r, s),

@@ -49,7 +49,8 @@ def load_device_key(key_file: Path, certificate_file: Path) -> FileKeyStore:
     """Load the device key and its certificate.
 
     Raises:
-        ConfigError: a file is missing, is not what it should be, others may read the key, or the two do not belong
+        ConfigError: a file is missing, is not what it should be, others may read the key, or the
+            two do not belong
             together.
     """
     key_pem = _read(key_file, "keys.device_key")

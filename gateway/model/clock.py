@@ -1,7 +1,9 @@
 """Time: the only place that reads a clock.
 
-A board without a battery clock wakes in 1970. So every reading carries the monotonic time since boot, which never
-jumps, beside what the wall clock said and how far that is trusted. Durations and deadlines are monotonic.
+A board without a battery clock wakes in 1970. So every reading carries the monotonic time since
+boot, which never
+jumps, beside what the wall clock said and how far that is trusted. Durations and deadlines are
+monotonic.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """What a driver and a medium are: one small protocol for each thing a device can do.
 
 A driver turns requests into bytes and bytes into values; it is handed its medium and has no clock, no retry, no log of
-failures and no platform. A medium owns one shared resource (a serial line, a connection, a radio) and lets one request
+failures and no platform. A medium owns one shared resource (a serial line, a connection, a radio)
+and lets one request
 on it at a time, commands first.
 """
 
@@ -86,7 +87,8 @@ class PolledDriver(Protocol):
         """Ask for one group, once, without retry.
 
         Raises:
-            DeviceError: as the tree in `gateway.model.errors` says. The caller retries or marks the group BAD.
+            DeviceError: as the tree in `gateway.model.errors` says. The caller retries or marks the
+                group BAD.
         """
         ...
 
@@ -131,8 +133,11 @@ class Manifest:
     media: Sequence[str]
     """Names of the media (entry points under `gateway.media`) this driver can speak over."""
     config: type[BaseModel]
-    """Options of one device beside `id`, `line`, `driver`, validated with `context={"site_dir": Path}`."""
-    build: Callable[[Any, Any], PolledDriver]  # Any: an instance of `config`, and the medium it was given
+    """Options of one device beside `id`, `line`, `driver`, validated with `context={"site_dir":
+    Path}`."""
+    build: Callable[
+        [Any, Any], PolledDriver
+    ]  # Any: an instance of `config`, and the medium it was given
     address: Callable[[Any], Hashable]
     """The place on the line from the options: two devices of one line may not share it."""
 

@@ -1,6 +1,7 @@
 """What was measured: points, their table, and the readings of one device at one instant.
 
-Names, units and types stand once in the point table and never beside a value: a reading is one object for one poll,
+Names, units and types stand once in the point table and never beside a value: a reading is one
+object for one poll,
 however many values it carries. That is what lets one core carry 100,000 values a second.
 """
 

@@ -1,6 +1,7 @@
 """Readings and events into the body of a batch: CBOR columns, then zstd. Pure.
 
-The form is that of the wire reference, `gateway/sync/README.md` §3. Rows of one shape lie together, sorted by source and
+The form is that of the wire reference, `gateway/sync/README.md` §3. Rows of one shape lie together,
+sorted by source and
 time, so that the differences down a column are small; nothing is done per value but in C loops.
 """
 
@@ -125,9 +126,7 @@ def pack_events(events: Sequence[Event], gaps: Sequence[GapRecord], now: Instant
             ]
             for gap in gaps
         ]
-    return Body(
-        _compressed(content), len(events) + len(gaps), first, last_ms - first.mono_ms
-    )
+    return Body(_compressed(content), len(events) + len(gaps), first, last_ms - first.mono_ms)
 
 
 def pack_time_pair(boot: bytes, now: Instant) -> Body:
@@ -173,7 +172,7 @@ def _block(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
 def _packed(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
     columns = list(zip(*(row[2] for row in rows), strict=True))
     ints: list[int] = []
-    floats: dict[Literal["f", "d"], list[Value]] = {"f": [], "d": []}
+    floats: dict[Literal["f", "d"], list[float]] = {"f": [], "d": []}
     texts: list[Value] = []
     gone = 0
     for point, column in zip(shape.points, columns, strict=True):
@@ -271,4 +270,3 @@ def _fits(point: Point, value: Value) -> bool:
     except (ValueError, OverflowError):
         return False
     return True
-

@@ -15,6 +15,8 @@ STEPS: Final[tuple[str, ...]] = (
         audience TEXT NOT NULL,
         newest INTEGER NOT NULL DEFAULT 0,
         produced INTEGER NOT NULL DEFAULT 0,
+        kept INTEGER NOT NULL DEFAULT 0,
+        size INTEGER NOT NULL DEFAULT 0,
         UNIQUE (stream, audience)
     ) STRICT;
 
@@ -78,7 +80,8 @@ def migrate(db: sqlite3.Connection, steps: tuple[str, ...] = STEPS) -> None:
         steps: all steps there ever were; the file says how many it has.
 
     Raises:
-        sqlite3.DatabaseError: a step failed (the file is as before that step), or the file is of a newer program.
+        sqlite3.DatabaseError: a step failed (the file is as before that step), or the file is of a
+        newer program.
     """
     (done,) = db.execute("PRAGMA user_version").fetchone()
     if done > len(steps):

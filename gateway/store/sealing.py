@@ -1,6 +1,7 @@
 """Epoch keys: batches sealed at capture, so that what lies on the card opens only at the platform. Pure.
 
-The form is that of the wire reference, `gateway/sync/README.md` §2 and §3. The key of an epoch lives in memory only.
+The form is that of the wire reference, `gateway/sync/README.md` §2 and §3. The key of an epoch
+lives in memory only.
 """
 
 from __future__ import annotations
@@ -116,7 +117,12 @@ def open_epoch(
         6: [now.mono_ms, now.wall_ms, int(now.trust)],
         7: audience,
         8: [
-            [to.consumer, to.kid, to.suite, to.wrap(key, _info(identity.gateway, epoch, audience, to))]
+            [
+                to.consumer,
+                to.kid,
+                to.suite,
+                to.wrap(key, _info(identity.gateway, epoch, audience, to)),
+            ]
             for to in recipients
         ],
         9: cipher.encrypt(CATALOGUE_NONCE, named, epoch),

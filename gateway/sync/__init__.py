@@ -1,0 +1,1 @@
+"""Settling with the platform: what is sent, what is acknowledged, what is repeated."""

@@ -1,0 +1,463 @@
+"""Sealed batches in SQLite until the platform has them: one file, one connection, one thread.
+
+Every change is one transaction with `synchronous=FULL`: after it a power cut costs nothing.
+Sequences count from 1 within the
+life of the file, its *incarnation*.
+"""
+
+from __future__ import annotations
+
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
+from gateway.model.stream import Stream
+from gateway.store.batches import Body, GapRecord
+from gateway.store.database import connect, ours, transaction
+from gateway.store.migrations import migrate
+from gateway.store.retention import Held, to_free
+from gateway.store.sealing import Epoch
+
+SEQUENCE_BITS: Final = 40
+SEQUENCE_MASK: Final = (1 << SEQUENCE_BITS) - 1
+INCARNATION_LEN: Final = 8
+
+ChannelKey = tuple[Stream, Audience]
+Entitled = Mapping[Audience, frozenset[ConsumerId]]
+"""Which consumers have to have a batch of an audience before it may be deleted."""
+
+
+@dataclass(slots=True)
+class Channel:
+    """One stream of one audience, as far as it was sealed."""
+
+    id: int
+    stream: Stream
+    audience: Audience
+    newest: int
+    """Highest sequence sealed; 0 before the first."""
+    produced: int
+    """Values ever sealed."""
+    kept: int
+    """Values still here."""
+    size: int
+    """Bytes still here."""
+    oldest: int = 1
+    """Lowest sequence still here; newest + 1 when none is."""
+
+    @property
+    def key(self) -> ChannelKey:
+        """Return stream and audience."""
+        return self.stream, self.audience
+
+    def row_id(self, sequence: int) -> int:
+        """Return the row id of a batch of this channel."""
+        return self.id << SEQUENCE_BITS | sequence
+
+
+@dataclass(frozen=True, slots=True)
+class Parcel:
+    """One sealed batch on its way."""
+
+    stream: Stream
+    audience: Audience
+    sequence: int
+    span: int
+    epoch: int
+    """Number of its epoch in this file."""
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What a consumer says of one channel: all up to `contiguous` is committed there."""
+
+    stream: Stream
+    audience: Audience
+    contiguous: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Change:
+    """By how much a channel holds more or less."""
+
+    channel: Channel
+    count: int
+    size: int
+
+
+class Outbox:
+    """The file. Every method blocks: call them on the store's thread."""
+
+    def __init__(self, path: Path, entitled: Entitled, max_bytes: int) -> None:
+        """Open or make the file.
+
+        Args:
+            path: of the database.
+            entitled: who must have what.
+            max_bytes: room for sealed batches; the oldest of the least urgent stream goes first.
+
+        Raises:
+            StoreCorruptError: the file is no sound database.
+            StoreFullError: there is no room to make it.
+        """
+        self._entitled = entitled
+        self._max_bytes = max_bytes
+        self._db = connect(path)
+        try:
+            migrate(self._db)
+            self.incarnation = Incarnation(self._fact("incarnation", INCARNATION_LEN))
+            self._channels = {c.key: c for c in self._load_channels()}
+            self._epochs: dict[EpochId, int] = {}
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise ours(error) from error
+
+    def close(self) -> None:
+        """Close the file; the write-ahead log is folded in."""
+        self._db.close()
+
+    @property
+    def channels(self) -> Sequence[Channel]:
+        """Return every channel there is, most urgent first."""
+        return sorted(self._channels.values(), key=lambda c: (c.stream, c.audience))
+
+    def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
+        """Keep the record of a new epoch; batches of it may follow in the same or a later transaction."""
+        with transaction(self._db):
+            (number,) = self._db.execute(
+                "INSERT INTO epoch (id, audience, made_ms, record) VALUES (?, ?, ?, ?)"
+                " RETURNING number",
+                (epoch.id, epoch.audience, made_ms, epoch.record),
+            ).fetchone()
+        self._epochs[epoch.id] = number
+
+    def add(self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()) -> int:
+        """Give each body the next sequence of its channel, seal it and commit all in one transaction.
+
+        Args:
+            bodies: with their stream and epoch (one that was added).
+            told: ids of gaps (see `untold_gaps`) that the bodies tell: they are told no more.
+
+        Returns:
+            How many bytes were sealed.
+
+        Raises:
+            StoreFullError: no room even after old batches went; nothing was changed.
+            StoreCorruptError: the file is damaged.
+        """
+        sealed = 0
+        grown: list[_Change] = []
+        with transaction(self._db):
+            for stream, epoch, body in bodies:
+                channel = self._channel(stream, epoch.audience)
+                sequence = channel.newest + 1 + sum(change.channel is channel for change in grown)
+                batch = epoch.seal(body, stream, sequence)
+                first_ms = body.first.wall_ms
+                self._db.execute(
+                    "INSERT INTO batch (id, span, epoch, count, first_ms, last_ms, body)"
+                    " VALUES (?, 1, ?, ?, ?, ?, ?)",
+                    (
+                        channel.row_id(sequence),
+                        self._epochs[epoch.id],
+                        body.count,
+                        first_ms,
+                        first_ms + body.length_ms,
+                        batch,
+                    ),
+                )
+                self._db.execute(
+                    "UPDATE channel SET newest = ?, produced = produced + ? WHERE id = ?",
+                    (sequence, body.count, channel.id),
+                )
+                grown.append(self._changed(channel, body.count, len(batch)))
+                sealed += len(batch)
+            self._db.executemany("DELETE FROM gap WHERE id = ?", ((gap,) for gap in told))
+        for change in grown:
+            change.channel.newest += 1
+            change.channel.produced += change.count
+        self._apply(grown)
+        self._make_room()
+        return sealed
+
+    def untold_gaps(self) -> list[tuple[int, GapRecord]]:
+        """Return the gaps that no batch has told yet, with their ids."""
+        rows = self._db.execute(
+            "SELECT id, stream, audience, first, last, first_ms, last_ms, count, reason FROM gap"
+        )
+        return [(row[0], GapRecord(*row[1:])) for row in rows]
+
+    def parcels(
+        self,
+        audiences: frozenset[Audience],
+        after: Mapping[ChannelKey, int],
+        count: int,
+        size: int,
+    ) -> list[Parcel]:
+        """Return the next batches to send, most urgent stream first, in order within a channel.
+
+        Args:
+            audiences: what the consumer is entitled to.
+            after: the highest sequence that is out, per channel; a channel that is missing begins with its oldest.
+            count: how many at the most.
+            size: bytes at the most, but one batch always.
+        """
+        chosen: list[Parcel] = []
+        for channel in self.channels:
+            done = after.get(channel.key, 0)
+            if channel.audience not in audiences or done >= channel.newest:
+                continue
+            rows = self._db.execute(
+                "SELECT id, span, epoch, body FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                (channel.row_id(done), channel.row_id(channel.newest), count - len(chosen)),
+            )
+            for row_id, span, epoch, body in rows:
+                size -= len(body)
+                if chosen and size < 0:
+                    rows.close()
+                    return chosen
+                sequence = row_id & SEQUENCE_MASK
+                chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
+            if len(chosen) >= count:
+                break
+        return chosen
+
+    def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
+        """Return the batches of one channel that cover any of `first ... last` and are still here."""
+        channel = self._channels.get((stream, audience))
+        if channel is None:
+            return []
+        rows = self._db.execute(
+            "SELECT id, span, epoch, body FROM batch WHERE id >= ? AND id <= ? ORDER BY id",
+            (channel.row_id(first), channel.row_id(min(last, channel.newest))),
+        )
+        return [Parcel(stream, audience, row[0] & SEQUENCE_MASK, *row[1:]) for row in rows]
+
+    def epoch_record(self, number: int) -> bytes | None:
+        """Return the record of an epoch, or None when it is gone."""
+        row = self._db.execute("SELECT record FROM epoch WHERE number = ?", (number,)).fetchone()
+        return None if row is None else row[0]
+
+    def delivered_epochs(self, consumer: ConsumerId) -> set[int]:
+        """Return the numbers of the epochs whose records the consumer has."""
+        rows = self._db.execute("SELECT epoch FROM delivered WHERE consumer = ?", (consumer,))
+        return {number for (number,) in rows}
+
+    def cursors(self, consumer: ConsumerId) -> dict[ChannelKey, int]:
+        """Return the highest contiguous sequence that the consumer has, per channel."""
+        rows = self._db.execute(
+            "SELECT channel, settled FROM cursor WHERE consumer = ?", (consumer,)
+        ).fetchall()
+        settled = dict(rows)
+        return {c.key: settled.get(c.id, 0) for c in self._channels.values()}
+
+    def settle(
+        self,
+        consumer: ConsumerId,
+        channels: Iterable[Settled],
+        epochs: Iterable[EpochId] = (),
+        wanted: Iterable[EpochId] = (),
+    ) -> None:
+        """Take what a consumer says it has, and delete what everybody entitled has. Nothing ever moves back.
+
+        Args:
+            consumer: who says so.
+            channels: what it holds.
+            epochs: records it holds.
+            wanted: records it lacks although batches of them came.
+        """
+        trimmed: list[_Change] = []
+        with transaction(self._db):
+            for said in channels:
+                channel = self._channels.get((said.stream, said.audience))
+                if channel is None:
+                    continue
+                self._db.execute(
+                    "INSERT INTO cursor (consumer, channel, settled) VALUES (?, ?, ?)"
+                    " ON CONFLICT DO UPDATE SET settled = max(settled, excluded.settled)",
+                    (consumer, channel.id, min(said.contiguous, channel.newest)),
+                )
+                trimmed += self._trim(channel)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO delivered (consumer, epoch)"
+                " SELECT ?, number FROM epoch WHERE id = ?",
+                [(consumer, epoch) for epoch in epochs],
+            )
+            self._db.executemany(
+                "DELETE FROM delivered WHERE consumer = ?"
+                " AND epoch = (SELECT number FROM epoch WHERE id = ?)",
+                [(consumer, epoch) for epoch in wanted],
+            )
+            for audience in {change.channel.audience for change in trimmed}:
+                self._drop_epochs(audience)
+        self._apply(trimmed)
+
+    def give_up(self, stream: Stream, audience: Audience, sequence: int, reason: int) -> None:
+        """Tell one batch as a gap and delete it: it cannot be delivered."""
+        channel = self._channels.get((stream, audience))
+        if channel is None:
+            return
+        with transaction(self._db):
+            row_id = channel.row_id(sequence)
+            gone = self._give_up(channel, row_id, row_id, reason)
+        self._apply(gone)
+
+    def remember(self, device: str, content: str) -> None:
+        """Keep what a driver learned."""
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO memory (device, content) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET content = excluded.content",
+                (device, content),
+            )
+
+    def memories(self) -> dict[str, str]:
+        """Return what every driver learned."""
+        return dict(self._db.execute("SELECT device, content FROM memory").fetchall())
+
+    def _fact(self, key: str, length: int) -> bytes:
+        self._db.execute(
+            "INSERT OR IGNORE INTO fact (key, value) VALUES (?, ?)",
+            (key, secrets.token_bytes(length)),
+        )
+        (value,) = self._db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
+        return bytes(value)
+
+    def _load_channels(self) -> Iterator[Channel]:
+        rows = self._db.execute(
+            "SELECT id, stream, audience, newest, produced, kept, size FROM channel"
+        )
+        for row_id, stream, *counts in rows.fetchall():
+            channel = Channel(row_id, Stream(stream), *counts)
+            channel.oldest = self._oldest(channel)
+            yield channel
+
+    def _channel(self, stream: Stream, audience: Audience) -> Channel:
+        found = self._channels.get((stream, audience))
+        if found is None:
+            self._db.execute(
+                "INSERT OR IGNORE INTO channel (stream, audience) VALUES (?, ?)",
+                (stream, audience),
+            )
+            (row_id,) = self._db.execute(
+                "SELECT id FROM channel WHERE stream = ? AND audience = ?", (stream, audience)
+            ).fetchone()
+            found = Channel(row_id, stream, audience, 0, 0, 0, 0)
+            self._channels[found.key] = found
+        return found
+
+    def _changed(self, channel: Channel, count: int, size: int) -> _Change:
+        """Note in the file that a channel holds `count` values and `size` bytes more, inside the transaction."""
+        self._db.execute(
+            "UPDATE channel SET kept = kept + ?, size = size + ? WHERE id = ?",
+            (count, size, channel.id),
+        )
+        return _Change(channel, count, size)
+
+    def _apply(self, changes: Iterable[_Change]) -> None:
+        """Take committed changes over into memory."""
+        for change in changes:
+            change.channel.kept += change.count
+            change.channel.size += change.size
+            change.channel.oldest = self._oldest(change.channel)
+
+    def _oldest(self, channel: Channel) -> int:
+        (row_id,) = self._db.execute(
+            "SELECT min(id) FROM batch WHERE id > ? AND id <= ?",
+            (channel.row_id(0), channel.row_id(channel.newest)),
+        ).fetchone()
+        return channel.newest + 1 if row_id is None else int(row_id) & SEQUENCE_MASK
+
+    def _trim(self, channel: Channel) -> list[_Change]:
+        """Delete what every entitled consumer has."""
+        owed = self._entitled.get(channel.audience, frozenset())
+        rows = self._db.execute(
+            "SELECT consumer, settled FROM cursor WHERE channel = ?", (channel.id,)
+        )
+        settled = dict(rows.fetchall())
+        safe = min((settled.get(consumer, 0) for consumer in owed), default=0)
+        gone = self._db.execute(
+            "DELETE FROM batch WHERE id > ? AND id <= ? RETURNING count, length(body)",
+            (channel.row_id(0), channel.row_id(safe)),
+        ).fetchall()
+        return [self._removed(channel, gone)] if gone else []
+
+    def _removed(self, channel: Channel, rows: Sequence[tuple[int, int]]) -> _Change:
+        return self._changed(channel, -sum(r[0] for r in rows), -sum(r[1] for r in rows))
+
+    def _drop_epochs(self, audience: Audience) -> None:
+        """Delete epochs older than the oldest one that a batch or the newest record needs."""
+        needed = [
+            row[0]
+            for channel in self._channels.values()
+            if channel.audience == audience
+            for row in self._db.execute(
+                "SELECT epoch FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
+                (channel.row_id(0), channel.row_id(channel.newest)),
+            )
+        ]
+        (newest,) = self._db.execute(
+            "SELECT max(number) FROM epoch WHERE audience = ?", (audience,)
+        ).fetchone()
+        self._db.execute(
+            "DELETE FROM epoch WHERE audience = ? AND number < ?",
+            (audience, min([newest, *needed])),
+        )
+
+    def _make_room(self) -> None:
+        held = [Held(c.id, c.stream, c.size) for c in self._channels.values()]
+        plan = dict(to_free(held, self._max_bytes))
+        if not plan:
+            return
+        for channel in self._channels.values():
+            if channel.id in plan:
+                with transaction(self._db):
+                    last = self._last_of(channel, plan[channel.id])
+                    gone = self._give_up(channel, channel.row_id(0), last, GapRecord.ROOM)
+                self._apply(gone)
+
+    def _last_of(self, channel: Channel, size: int) -> int:
+        """Return the row id up to which the oldest batches take at least `size` bytes."""
+        last = channel.row_id(0)
+        rows = self._db.execute(
+            "SELECT id, length(body) FROM batch WHERE id > ? AND id <= ? ORDER BY id",
+            (channel.row_id(0), channel.row_id(channel.newest)),
+        )
+        for last, length in rows:
+            size -= length
+            if size <= 0:
+                break
+        rows.close()
+        return int(last)
+
+    def _give_up(self, channel: Channel, first: int, last: int, reason: int) -> list[_Change]:
+        """Delete the batches of a range of row ids and note the gap, inside the caller's transaction."""
+        bounds = (first, last)
+        found = self._db.execute(
+            "SELECT min(id), max(id), min(first_ms), max(last_ms), sum(count), count(*)"
+            " FROM batch WHERE id >= ? AND id <= ?",
+            bounds,
+        ).fetchone()
+        if not found[5]:
+            return []
+        (span,) = self._db.execute("SELECT span FROM batch WHERE id = ?", (found[0],)).fetchone()
+        self._db.execute(
+            "INSERT INTO gap (stream, audience, first, last, first_ms, last_ms, count, reason)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                int(channel.stream),
+                channel.audience,
+                (found[0] & SEQUENCE_MASK) - span + 1,
+                found[1] & SEQUENCE_MASK,
+                *found[2:5],
+                reason,
+            ),
+        )
+        gone = self._db.execute(
+            "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
+        ).fetchall()
+        return [self._removed(channel, gone)]

@@ -1,0 +1,70 @@
+"""The store as the rest of the gateway sees it: one file behind one thread of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from gateway.model.errors import StoreCorruptError
+from gateway.store.outbox import Entitled, Outbox
+
+_log = logging.getLogger(__name__)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+@dataclass(slots=True)
+class StoreThread:
+    """Runs one call after another, so that SQLite never meets the event loop."""
+
+    _pool: ThreadPoolExecutor = field(
+        default_factory=lambda: ThreadPoolExecutor(1, thread_name_prefix="store")
+    )
+
+    def submit(self, call: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> asyncio.Future[R]:
+        """Queue a call; the future gives its result on the running loop."""
+        return asyncio.wrap_future(self._pool.submit(call, *args, **kwargs))
+
+    def close(self) -> None:
+        """Finish what is queued and stop."""
+        self._pool.shutdown(wait=True)
+
+
+def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> tuple[Outbox, Path | None]:
+    """Open the file; one that is damaged is set aside and a new one begun.
+
+    Returns:
+        The outbox, and where the damaged file lies now, if there was one.
+
+    Raises:
+        StoreFullError: there is no room even for an empty file.
+    """
+    try:
+        return Outbox(path, entitled, max_bytes), None
+    except StoreCorruptError as error:
+        aside = _set_aside(path)
+        _log.exception(
+            "%s; set aside as %s",
+            error,
+            aside,
+            extra={"event": "store-damaged", "file": str(aside)},
+        )
+        return Outbox(path, entitled, max_bytes), aside
+
+
+def _set_aside(path: Path) -> Path:
+    """Rename the database and its log, so that nothing of them is lost to an inquiry."""
+    number = 1
+    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
+        number += 1
+    for suffix in ("", "-wal", "-shm"):
+        part = path.with_name(path.name + suffix)
+        if part.exists():
+            part.rename(aside.with_name(aside.name + suffix))
+    return aside
