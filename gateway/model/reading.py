@@ -169,7 +169,7 @@ class Sample:
     """
 
     cells: Cells
-    flags: Mapping[int, Flag] = NO_FLAGS
+    flags: Mapping[int, Flag] = field(default_factory=lambda: NO_FLAGS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +180,7 @@ class Reading:
     table: PointTable
     at: Instant
     cells: Cells
-    flags: Mapping[int, Flag] = NO_FLAGS
+    flags: Mapping[int, Flag] = field(default_factory=lambda: NO_FLAGS)
 
     @property
     def count(self) -> int:
