@@ -1,0 +1,1 @@
+"""From a due poll to a reading worth telling."""
