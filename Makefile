@@ -1,0 +1,43 @@
+# Everything runs in .venv/, made from .ci/locks/dev.txt when it is not there or no longer fits.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+.PHONY: help environment demo test check bench package lock clean
+
+# PYTHON=python3.12 picks the interpreter; ARGS="..." goes to the command behind a target.
+PYTHON ?=
+ARGS ?=
+export PYTHON
+
+help: ## say what there is
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1|/' | \
+	  while IFS='|' read -r name text; do printf '  make %-12s %s\n' "$$name" "$$text"; done
+
+environment: ## make .venv/ as the lock says
+	@.ci/environment
+
+demo: environment ## a whole simulated lighting cabinet for 30 s; ARGS="--outage 10s --kill"
+	@.venv/bin/mayak demo lighting --for 30s $(ARGS)
+
+test: environment ## run the tests; ARGS="-k modbus"
+	@.ci/system-packages $(if $(filter true,$(CI)),--required)
+	@.venv/bin/python -m pytest $(ARGS)
+
+check: environment ## style, types, who imports whom, spelling
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+	.venv/bin/lint-imports
+	.venv/bin/codespell
+
+package: environment ## build the wheel, install it alone, run it
+	@.ci/package
+
+bench: environment ## measure the figures the README names
+	@.venv/bin/python -m pytest tests/bench --benchmark $(ARGS)
+
+lock: environment ## resolve again, within what pyproject.toml allows
+	@.ci/lock
+
+clean: ## remove what can be made again
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage* dist
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
