@@ -197,6 +197,7 @@ class Outbox:
         after: Mapping[ChannelKey, int],
         count: int,
         size: int,
+        least_urgent: Stream = Stream.MEDIA,
     ) -> list[Parcel]:
         """Return the next batches to send, most urgent stream first, in order within a channel.
 
@@ -205,10 +206,13 @@ class Outbox:
             after: the highest sequence that is out, per channel; a channel that is missing begins with its oldest.
             count: how many at the most.
             size: bytes at the most, but one batch always.
+            least_urgent: less urgent streams stay behind.
         """
         chosen: list[Parcel] = []
         for channel in self.channels:
             done = after.get(channel.key, 0)
+            if channel.stream > least_urgent or len(chosen) >= count:
+                break
             if channel.audience not in audiences or done >= channel.newest:
                 continue
             rows = self._db.execute(
@@ -222,8 +226,6 @@ class Outbox:
                     return chosen
                 sequence = row_id & SEQUENCE_MASK
                 chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
-            if len(chosen) >= count:
-                break
         return chosen
 
     def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:

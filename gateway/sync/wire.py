@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import cbor2
 
@@ -55,6 +55,19 @@ class ChannelState:
 
 
 @dataclass(frozen=True, slots=True)
+class Hello:
+    """Who we are, since when, and what we keep."""
+
+    gateway: GatewayId
+    incarnation: Incarnation
+    boot: BootId
+    now: Instant
+    channels: Sequence[ChannelState]
+    version: str
+    why: Why
+
+
+@dataclass(frozen=True, slots=True)
 class AckedChannel:
     """What an acknowledgement says of one channel."""
 
@@ -95,28 +108,21 @@ def topic_down(gateway: GatewayId, what: str) -> str:
     return f"mayak/1/{gateway}/down/{what}"
 
 
-def hello(
-    gateway: GatewayId,
-    incarnation: Incarnation,
-    boot: BootId,
-    now: Instant,
-    channels: Sequence[ChannelState],
-    version: str,
-    why: Why,
-    key: KeyStore,
-) -> bytes:
-    """Return the signed hello."""
+def sign_hello(hello: Hello, key: KeyStore) -> bytes:
+    """Return the hello as the wire carries it, signed by the device key."""
+    now = hello.now
     payload = {
         1: VERSION,
-        2: gateway,
-        3: incarnation,
-        4: boot,
+        2: hello.gateway,
+        3: hello.incarnation,
+        4: hello.boot,
         5: [now.mono_ms, now.wall_ms, int(now.trust)],
         6: [
-            [int(c.stream), c.audience, c.oldest, c.newest, c.produced, c.kept] for c in channels
+            [int(c.stream), c.audience, c.oldest, c.newest, c.produced, c.kept]
+            for c in hello.channels
         ],
-        7: version,
-        8: int(why),
+        7: hello.version,
+        8: int(hello.why),
     }
     return sign1(cbor2.dumps(payload), {X5CHAIN: key.certificate}, HELLO_CONTEXT, key.sign)
 
@@ -160,7 +166,7 @@ def parse_ack(
     )
 
 
-def _channel(entry: Any) -> AckedChannel:  # Any: decoded CBOR, checked here
+def _channel(entry: object) -> AckedChannel:
     stream, audience, contiguous, missing = _row(entry, 4)
     ranges = tuple(
         (_sequence(first), _sequence(last))
@@ -169,37 +175,37 @@ def _channel(entry: Any) -> AckedChannel:  # Any: decoded CBOR, checked here
     return AckedChannel(_stream(stream), _audience(audience), _sequence(contiguous), ranges)
 
 
-def _refused(entry: Any) -> RefusedBatch:  # Any: decoded CBOR, checked here
+def _refused(entry: object) -> RefusedBatch:
     stream, audience, sequence, reason = _row(entry, 4)
     return RefusedBatch(
         _stream(stream), _audience(audience), _sequence(sequence), _of(reason, int, "reason")
     )
 
 
-def _epoch(entry: Any) -> EpochId:  # Any: decoded CBOR, checked here
+def _epoch(entry: object) -> EpochId:
     return EpochId(_of(entry, bytes, "epoch"))
 
 
-def _each(entries: Any, read: Callable[[Any], T]) -> list[T]:  # Any: decoded CBOR
+def _each(entries: object, read: Callable[[object], T]) -> list[T]:
     return [read(entry) for entry in _of([] if entries is None else entries, list, "array")]
 
 
-def _row(entry: Any, length: int) -> list[Any]:  # Any: decoded CBOR, checked here
-    row: list[Any] = _of(entry, list, "array")
+def _row(entry: Any, length: int) -> list[object]:  # Any: decoded CBOR, checked here
+    row: list[object] = _of(entry, list, "array")
     if len(row) != length:
         msg = f"an array of {len(row)} where {length} belong"
         raise NotAnAckError(msg)
     return row
 
 
-def _of(value: Any, kind: type[T], what: str) -> T:  # Any: decoded CBOR, checked here
+def _of(value: object, kind: type[T], what: str) -> T:
     if not isinstance(value, kind) or isinstance(value, bool):
         msg = f"{what} is {type(value).__name__}, not {kind.__name__}"
         raise NotAnAckError(msg)
     return value
 
 
-def _sequence(value: Any) -> int:  # Any: decoded CBOR, checked here
+def _sequence(value: object) -> int:
     number = _of(value, int, "sequence")
     if not 0 <= number <= SEQUENCE_MOST:
         msg = f"sequence {number}"
@@ -207,7 +213,7 @@ def _sequence(value: Any) -> int:  # Any: decoded CBOR, checked here
     return number
 
 
-def _stream(value: Any) -> Stream:  # Any: decoded CBOR, checked here
+def _stream(value: object) -> Stream:
     try:
         return Stream(_of(value, int, "stream"))
     except ValueError as error:
@@ -215,5 +221,5 @@ def _stream(value: Any) -> Stream:  # Any: decoded CBOR, checked here
         raise NotAnAckError(msg) from error
 
 
-def _audience(value: Any) -> Audience:  # Any: decoded CBOR, checked here
+def _audience(value: object) -> Audience:
     return Audience(_of(value, str, "audience"))

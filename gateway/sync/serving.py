@@ -1,0 +1,267 @@
+"""One connection at work: sends what is next, settles what is acknowledged, repeats what is missing."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.keys.device import KeyStore
+from gateway.keys.platform import Signers
+from gateway.model.clock import Clock
+from gateway.model.errors import LinkDownError
+from gateway.model.ids import Audience, BootId, ConsumerId, GatewayId
+from gateway.model.stream import Stream
+from gateway.store.batches import GapRecord
+from gateway.store.outbox import Outbox, Parcel, Settled
+from gateway.store.store import StoreThread
+from gateway.sync.session import Session
+from gateway.sync.window import Window
+from gateway.sync.wire import (
+    Ack,
+    ChannelState,
+    Hello,
+    NotAnAckError,
+    Why,
+    parse_ack,
+    sign_hello,
+    topic_up,
+)
+
+_log = logging.getLogger(__name__)
+
+HEARTBEAT_S: Final = 60.0
+TICK_S: Final = 0.5
+PUBACK_TIMEOUT_S: Final = 15.0
+"""A broker that has not taken a message for so long is gone, whatever TCP says."""
+GOODBYE_S: Final = 1.0
+FETCH_BYTES: Final = 256 * 1024
+INFLIGHT_MOST: Final = 64
+"""Messages that may be with the broker without its PUBACK; its own receive maximum may be less."""
+URGENT: Final = Stream.EVENT
+"""This stream and the more urgent ones go out even when the window is full of history."""
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """Who we are and with whom we settle."""
+
+    gateway: GatewayId
+    boot: BootId
+    key: KeyStore
+    version: str
+    consumer: ConsumerId
+    audiences: frozenset[Audience]
+    signers: Signers
+    most_unsettled: int
+
+
+@dataclass(slots=True)
+class Traffic:
+    """Counters since start; the health room tells them."""
+
+    connected: bool = False
+    connects: int = 0
+    sent_bytes: Counter[str] = field(default_factory=Counter)
+    """Payload bytes by what stands in the topic: the stream, `epoch` or `hello`."""
+    sent_batches: int = 0
+    repeats: int = 0
+    acks: int = 0
+    not_acks: int = 0
+    """Messages on the acknowledgement topic that were none."""
+    unsettled: int = 0
+    """Batches that are out without the platform's acknowledgement."""
+
+
+@dataclass(slots=True)
+class Serving:
+    """The work of one connection."""
+
+    peer: Peer
+    session: Session
+    outbox: Outbox
+    thread: StoreThread
+    clock: Clock
+    traffic: Traffic
+    window: Window
+    delivered: set[int]
+    """Numbers of the epochs whose records the platform has, or that went out on this connection."""
+    _said_not_ack: bool = False
+
+    async def run(self, wake: asyncio.Event, stopping: Callable[[], bool]) -> None:
+        """Serve until the connection ends, or until all is settled once `stopping()`.
+
+        Raises:
+            LinkDownError: the connection is gone.
+            IdentityRejectedError: the broker ended it because of who we are.
+        """
+        await self._say_hello(Why.CONNECTED)
+        said_s = self.clock.monotonic_s()
+        while True:
+            wake.clear()
+            self._check_alive()
+            await self._take_acks()
+            idle = await self._send()
+            self.traffic.unsettled = self.window.unsettled
+            if stopping() and idle and not self.window.unsettled:
+                break
+            now_s = self.clock.monotonic_s()
+            if now_s - said_s >= HEARTBEAT_S:
+                said_s = now_s
+                await self._say_hello(Why.HEARTBEAT)
+            await _waited(wake, TICK_S)
+        await self._say_hello(Why.STOPPING)
+        deadline_s = self.clock.monotonic_s() + GOODBYE_S
+        while self.session.inflight and self.clock.monotonic_s() < deadline_s:
+            wake.clear()
+            await _waited(wake, GOODBYE_S)
+
+    def _check_alive(self) -> None:
+        if self.session.ended is not None:
+            raise self.session.ended
+        oldest_s = self.session.oldest_inflight_s
+        if oldest_s is not None and asyncio.get_running_loop().time() - oldest_s > PUBACK_TIMEOUT_S:
+            msg = f"the broker has taken nothing for {PUBACK_TIMEOUT_S:.0f} s"
+            raise LinkDownError(msg)
+
+    async def _take_acks(self) -> None:
+        """Settle what the platform says it holds; many that wait become one transaction."""
+        acks = []
+        while self.session.inbox:
+            message = self.session.inbox.popleft()
+            try:
+                acks.append(
+                    parse_ack(
+                        message, self.peer.gateway, self.outbox.incarnation, self.peer.signers
+                    )
+                )
+            except NotAnAckError as error:
+                self.traffic.not_acks += 1
+                if not self._said_not_ack:
+                    self._said_not_ack = True
+                    _log.warning("not an acknowledgement: %s", error, extra={"event": "not-an-ack"})
+        acks = [ack for ack in acks if ack.consumer == self.peer.consumer]
+        if not acks:
+            return
+        self.traffic.acks += len(acks)
+        now_s = self.clock.monotonic_s()
+        for ack in acks:
+            self.window.acknowledged(ack.channels, now_s)
+        await self._settle(acks)
+        await self._resolve(acks)
+
+    async def _settle(self, acks: list[Ack]) -> None:
+        highest = {(c.stream, c.audience): c.contiguous for c in acks[-1].channels}
+        for ack in acks:
+            for c in ack.channels:
+                key = (c.stream, c.audience)
+                highest[key] = max(highest.get(key, 0), c.contiguous)
+        await self.thread.submit(
+            self.outbox.settle,
+            self.peer.consumer,
+            [Settled(stream, audience, up_to) for (stream, audience), up_to in highest.items()],
+            {epoch for ack in acks for epoch in ack.epochs},
+            {epoch for ack in acks for epoch in ack.wanted},
+        )
+
+    async def _resolve(self, acks: list[Ack]) -> None:
+        """Send again what the platform lacks the key of; give up what it refuses each time."""
+        if any(ack.wanted for ack in acks):
+            self.delivered = await self.thread.submit(
+                self.outbox.delivered_epochs, self.peer.consumer
+            )
+            self.window.send_again(self.window.sent)
+        for batch in {refused for ack in acks for refused in ack.refused}:
+            if self.window.refused(batch):
+                _log.error(
+                    "the platform cannot use batch %d: told as a gap",
+                    batch.sequence,
+                    extra={"event": "batch-refused", "stream": batch.stream.topic},
+                )
+                await self.thread.submit(
+                    self.outbox.give_up,
+                    batch.stream,
+                    batch.audience,
+                    batch.sequence,
+                    GapRecord.REFUSED,
+                )
+
+    async def _send(self) -> bool:
+        """Hand batches to the broker as far as there is room; say whether there is nothing more."""
+        now_s = self.clock.monotonic_s()
+        if self.window.silent(now_s):
+            _log.warning(
+                "the platform acknowledges nothing: sending again", extra={"event": "ack-silence"}
+            )
+        for (stream, audience), first, last in self.window.repeats(now_s):
+            for parcel in await self.thread.submit(
+                self.outbox.parcel, stream, audience, first, last
+            ):
+                self.traffic.repeats += 1
+                await self._publish(parcel)
+        while room := self._free():
+            least_urgent = Stream.MEDIA if self.window.room else URGENT
+            count = min(room, self.window.room or room)
+            parcels = await self.thread.submit(
+                self.outbox.parcels,
+                self.peer.audiences,
+                self.window.sent,
+                count,
+                FETCH_BYTES,
+                least_urgent,
+            )
+            if not parcels:
+                return least_urgent is Stream.MEDIA
+            for parcel in parcels:
+                await self._publish(parcel)
+                self.window.went_out((parcel.stream, parcel.audience), parcel.sequence, now_s)
+        return False
+
+    def _free(self) -> int:
+        most = min(INFLIGHT_MOST, self.session.receive_maximum)
+        return max(0, most - self.session.inflight)
+
+    async def _publish(self, parcel: Parcel) -> None:
+        """Send a batch, its epoch record before it when the platform has that not yet."""
+        if parcel.epoch not in self.delivered:
+            record = await self.thread.submit(self.outbox.epoch_record, parcel.epoch)
+            if record is not None:
+                self._put("epoch", record)
+            self.delivered.add(parcel.epoch)
+        self._put(parcel.stream.topic, parcel.body)
+        self.traffic.sent_batches += 1
+
+    def _put(self, what: str, payload: bytes) -> None:
+        self.session.publish(topic_up(self.peer.gateway, what), payload)
+        self.traffic.sent_bytes[what] += len(payload)
+
+    async def _say_hello(self, why: Why) -> None:
+        greeting = Hello(
+            self.peer.gateway,
+            self.outbox.incarnation,
+            self.peer.boot,
+            self.clock.now(),
+            await self.thread.submit(self._channel_states),
+            self.peer.version,
+            why,
+        )
+        self._put("hello", sign_hello(greeting, self.peer.key))
+
+    def _channel_states(self) -> list[ChannelState]:
+        return [
+            ChannelState(c.stream, c.audience, c.oldest, c.newest, c.produced, c.kept)
+            for c in self.outbox.channels
+            if c.audience in self.peer.audiences
+        ]
+
+
+async def _waited(wake: asyncio.Event, most_s: float) -> None:
+    """Wait until woken, but no longer than so many seconds."""
+    try:
+        async with asyncio.timeout(most_s):
+            await wake.wait()
+    except TimeoutError:
+        return

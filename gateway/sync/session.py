@@ -1,0 +1,226 @@
+"""One MQTT 5 connection: a fresh paho client each time, its thread kept behind `call_soon_threadsafe`.
+
+paho's own queue, retry and reconnect are not used: the store is the only queue, and a connection
+that ends is never
+taken up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from gateway.model.errors import IdentityRejectedError, LinkDownError
+
+QOS: Final = 1
+INFLIGHT_UNLIMITED: Final = 65_535
+"""For paho, so that it never holds a message back: our own window is smaller."""
+
+NOT_AUTHORISED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
+"""CONNACK reason codes (MQTT 5.0 §3.2.2.2) that more tries will not change."""
+
+INBOX_MOST: Final = 64
+"""Messages from the platform that may wait; older ones are dropped: the next says it all again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """Where the platform's broker is and how we show who we are."""
+
+    host: str
+    port: int
+    keep_alive_s: int
+    connect_timeout_s: float
+    tls: ssl.SSLContext | None
+
+
+def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
+    """Return TLS 1.3 with our client certificate, checking the broker's chain, name and time.
+
+    Raises:
+        OSError: a file is missing or is not what it should be (ssl.SSLError is an OSError).
+    """
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certificate, key)
+    return context
+
+
+class Session:
+    """A connection that is up. Ends once; then a new one is made."""
+
+    def __init__(
+        self, client: Client, loop: asyncio.AbstractEventLoop, woken: Callable[[], None]
+    ) -> None:
+        """Wire the callbacks; `connect` is what makes one."""
+        self._client = client
+        self._loop = loop
+        self._woken = woken
+        self._up: asyncio.Future[None] = loop.create_future()
+        self._inflight: dict[int, float] = {}
+        self.ended: LinkDownError | IdentityRejectedError | None = None
+        """Why the connection is gone, once it is."""
+        self.inbox: deque[bytes] = deque(maxlen=INBOX_MOST)
+        """What came and was not taken yet."""
+        self.receive_maximum = INFLIGHT_UNLIMITED
+        """How many QoS 1 messages the broker takes unacknowledged (MQTT 5.0 §3.2.2.3.3)."""
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+
+    @classmethod
+    async def connect(
+        cls, broker: Broker, client_id: str, topics: list[str], woken: Callable[[], None]
+    ) -> Session:
+        """Connect and subscribe.
+
+        Args:
+            broker: where.
+            client_id: ours; a second client of this id ends the first.
+            topics: what to subscribe to.
+            woken: called on the loop when something came, was taken by the broker, or ended.
+
+        Raises:
+            LinkDownError: no connection; the message says at which step.
+            IdentityRejectedError: the broker does not accept who we are.
+        """
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = broker.connect_timeout_s
+        client.max_inflight_messages_set(INFLIGHT_UNLIMITED)
+        if broker.tls is not None:
+            client.tls_set_context(broker.tls)
+        session = cls(client, asyncio.get_running_loop(), woken)
+        try:
+            await asyncio.to_thread(
+                client.connect, broker.host, broker.port, broker.keep_alive_s, clean_start=True
+            )
+        except OSError as error:
+            raise _explained(error, broker) from error
+        client.loop_start()
+        try:
+            async with asyncio.timeout(broker.connect_timeout_s):
+                await session._up
+            client.subscribe([(topic, QOS) for topic in topics])
+        except TimeoutError as error:
+            session.close()
+            msg = f"{broker.host}:{broker.port} took the connection and did not answer"
+            raise LinkDownError(msg) from error
+        except BaseException:
+            session.close()
+            raise
+        return session
+
+    @property
+    def inflight(self) -> int:
+        """Return how many messages the broker has not taken yet."""
+        return len(self._inflight)
+
+    @property
+    def oldest_inflight_s(self) -> float | None:
+        """Return when the oldest of them was sent (loop time, seconds)."""
+        return min(self._inflight.values(), default=None)
+
+    def publish(self, topic: str, payload: bytes) -> None:
+        """Send at QoS 1.
+
+        Raises:
+            LinkDownError: the connection is gone.
+        """
+        info = self._client.publish(topic, payload, QOS)
+        if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
+            msg = f"not sent: {info.rc.name}"
+            raise LinkDownError(msg)
+        self._inflight[info.mid] = self._loop.time()
+
+    def close(self) -> None:
+        """Say good-bye and stop the thread without waiting for it."""
+        self._client.disconnect()
+        if not self._up.done():
+            self._up.cancel()
+        self._end(LinkDownError("closed by us"))
+
+    def _end(self, why: LinkDownError | IdentityRejectedError) -> None:
+        if not self._up.done():
+            self._up.set_exception(why)
+        if self.ended is None:
+            self.ended = why
+            self._woken()
+
+    def _came_up(self, code: ReasonCode, receive_maximum: int) -> None:
+        if self._up.done():
+            return
+        if not code.is_failure:
+            self.receive_maximum = receive_maximum
+            self._up.set_result(None)
+        elif code.value in NOT_AUTHORISED:
+            self._end(IdentityRejectedError(f"the broker refuses us: {code}"))
+        else:
+            self._end(LinkDownError(f"the broker is not ready: {code}"))
+
+    def _taken(self, mid: int) -> None:
+        self._inflight.pop(mid, None)
+        self._woken()
+
+    def _came(self, payload: bytes) -> None:
+        self.inbox.append(payload)
+        self._woken()
+
+    # Called on paho's thread: each does one thing, to hand over to the loop.
+
+    def _on_connect(
+        self, _c: Client, _u: object, _f: ConnectFlags, code: ReasonCode, props: Properties | None
+    ) -> None:
+        most = getattr(props, "ReceiveMaximum", INFLIGHT_UNLIMITED)
+        self._hand_over(self._came_up, code, most)
+
+    def _on_disconnect(
+        self, _c: Client, _u: object, _f: DisconnectFlags, code: ReasonCode, _p: Properties | None
+    ) -> None:
+        self._hand_over(self._end, LinkDownError(f"the connection ended: {code}"))
+
+    def _on_publish(
+        self, _c: Client, _u: object, mid: int, _code: ReasonCode, _p: Properties | None
+    ) -> None:
+        self._hand_over(self._taken, mid)
+
+    def _on_message(self, _c: Client, _u: object, message: MQTTMessage) -> None:
+        self._hand_over(self._came, message.payload)
+
+    def _hand_over(self, call: Callable[..., None], *args: object) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(call, *args)
+
+
+def _explained(error: OSError, broker: Broker) -> LinkDownError:
+    where = f"{broker.host}:{broker.port}"
+    match error:
+        case socket.gaierror():
+            text = f"the name {broker.host} is not found: look at the DNS server and the uplink"
+        case ssl.SSLCertVerificationError():
+            text = f"the certificate of {where} is not accepted: {error.verify_message}"
+        case ssl.SSLError():
+            text = f"no TLS with {where}: {error.reason}"
+        case ConnectionRefusedError():
+            text = f"{where} refuses the connection: nothing listens there"
+        case TimeoutError():
+            text = f"{where} does not answer: look at the uplink and the firewall"
+        case _:
+            text = f"{where} cannot be reached: {error}"
+    return LinkDownError(text)
