@@ -1,1 +1,1 @@
-"""The sealed store: what was read lies here as ciphertext until the platform says that it holds it."""
+"""The sealed store: what was read lies here as ciphertext until the platform holds it."""

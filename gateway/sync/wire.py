@@ -190,7 +190,7 @@ def _each(entries: object, read: Callable[[object], T]) -> list[T]:
     return [read(entry) for entry in _of([] if entries is None else entries, list, "array")]
 
 
-def _row(entry: Any, length: int) -> list[object]:  # Any: decoded CBOR, checked here
+def _row(entry: object, length: int) -> list[object]:
     row: list[object] = _of(entry, list, "array")
     if len(row) != length:
         msg = f"an array of {len(row)} where {length} belong"

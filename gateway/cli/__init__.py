@@ -1,0 +1,95 @@
+"""`mayak`: finds the sub-command by entry point, loads that one and no other.
+
+An entry point under `gateway.commands` names a Typer app, or a plain function that takes the
+arguments and
+returns the exit code (for what must start light).
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.metadata import EntryPoint, entry_points, version
+from types import FunctionType
+from typing import Final
+
+from gateway.model.errors import ConfigError, GatewayError
+
+GROUP: Final = "gateway.commands"
+EX_USAGE: Final = 64
+EX_UNAVAILABLE: Final = 69
+EX_INTERRUPTED: Final = 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command and return its exit code; 0 only for success."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    known = {entry.name: entry for entry in entry_points(group=GROUP)}
+    match arguments:
+        case [] | ["-h" | "--help" | "help"]:
+            return _list(known)
+        case ["-V" | "--version"]:
+            sys.stdout.write(f"mayak {version('mayak')}\n")
+            return os.EX_OK
+        case [name, *rest] if name in known:
+            return _run(name, known[name].load(), rest)
+        case [name, *_]:
+            near = difflib.get_close_matches(name, known)
+            hint = f" Did you mean {near[0]!r}?" if near else ""
+            sys.stderr.write(f"mayak: there is no command {name!r}.{hint} See: mayak --help\n")
+            return EX_USAGE
+    return EX_USAGE
+
+
+def _run(name: str, command: object, arguments: list[str]) -> int:
+    try:
+        if isinstance(command, FunctionType):
+            return int(command(arguments))
+        return _run_typer(name, command, arguments)
+    except ConfigError as error:
+        for mistake in error.mistakes:
+            sys.stderr.write(f"{mistake}\n")
+        return os.EX_CONFIG
+    except GatewayError as error:
+        sys.stderr.write(f"mayak {name}: {error}\n")
+        return EX_UNAVAILABLE
+    except BrokenPipeError:
+        # Whoever read our output went away: nothing is left to say, and stdout must not be
+        # flushed again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EX_UNAVAILABLE
+    except KeyboardInterrupt:
+        return EX_INTERRUPTED
+
+
+def _run_typer(name: str, app: object, arguments: list[str]) -> int:
+    import typer  # noqa: PLC0415  # loaded only for commands that use it: `mayak run` does not
+
+    if not isinstance(app, typer.Typer):
+        msg = f"the entry point {name} names neither a function nor a Typer app"
+        raise TypeError(msg)
+    try:
+        typer.main.get_command(app).main(arguments, prog_name=f"mayak {name}")
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    return os.EX_OK
+
+
+def _list(known: dict[str, EntryPoint]) -> int:
+    sys.stdout.write("mayak: the edge gateway of a smart city\n\nmayak COMMAND [...]\n\n")
+    for name, entry in sorted(known.items()):
+        sys.stdout.write(f"  {name:10} {_summary(entry.load())}\n")
+    sys.stdout.write("\nmayak COMMAND --help says more of each.\n")
+    return os.EX_OK
+
+
+def _summary(command: object) -> str:
+    text = getattr(getattr(command, "info", None), "help", None)
+    if not isinstance(text, str):
+        registered: list[Callable[..., object]] = [
+            each.callback for each in getattr(command, "registered_commands", ()) if each.callback
+        ]
+        text = (registered[0] if len(registered) == 1 else command).__doc__ or ""
+    return text.strip().splitlines()[0] if text.strip() else ""
