@@ -1,0 +1,1 @@
+"""From frames to counts. The room is empty yet: see README.md."""
