@@ -1,7 +1,7 @@
 # Everything runs in .venv/, made from .ci/locks/dev.txt when it is not there or no longer fits.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check bench package lock clean
+.PHONY: help environment demo test check style types imports spelling bench package lock clean
 
 # PYTHON=python3.12 picks the interpreter; ARGS="..." goes to the command behind a target.
 PYTHON ?=
@@ -22,11 +22,17 @@ test: environment ## run the tests; ARGS="-k modbus"
 	@.ci/system-packages $(if $(filter true,$(CI)),--required)
 	@.venv/bin/python -m pytest $(ARGS)
 
-check: environment ## style, types, who imports whom, spelling
+check: environment ## style, types, who imports whom, spelling; all of them, also after one failed
+	@$(MAKE) --no-print-directory --keep-going style types imports spelling
+
+style:
 	.venv/bin/ruff check .
 	.venv/bin/ruff format --check .
+types:
 	.venv/bin/mypy
+imports:
 	.venv/bin/lint-imports
+spelling:
 	.venv/bin/codespell
 
 package: environment ## build the wheel, install it alone, run it
