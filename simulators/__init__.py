@@ -1,0 +1,1 @@
+"""A city in a box: twins of devices, the lines they hang on, and faults as data."""

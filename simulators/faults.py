@@ -1,0 +1,276 @@
+"""Faults as data: what can be wrong with a device, how it shows on the wire, and for which twins.
+
+Nothing happens here: a fault is a frozen value with its numbers and its seed. The servers carry
+it out (`simulators/modbus/spoil.py` says how it looks in Modbus).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from enum import StrEnum
+from typing import Annotated, ClassVar, Final, Literal
+
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from simulators.sentences import sentences
+
+
+class Medium(StrEnum):
+    """What a twin hangs on."""
+
+    TCP = "tcp"
+    SERIAL = "serial"
+
+
+class Effect(StrEnum):
+    """What a fault does to an answer, as far as the twin can know."""
+
+    SPOILED = "spoiled"
+    """Nobody can take it for an answer: its number is not counted."""
+    DOUBTFUL = "doubtful"
+    """It may arrive in time and whole, or not: counted, and marked as not certain."""
+    SOUND = "sound"
+    """It arrives as it should."""
+
+
+_CONFIG: Final = ConfigDict(extra="forbid")
+BOTH: Final = frozenset(Medium)
+
+Probability = Annotated[float, Field(ge=0, le=1, description="of answers it strikes")]
+Seed = Annotated[int, Field(ge=0, description="of its random numbers")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Fault:
+    """One way in which a device goes wrong; strikes each answer with a probability."""
+
+    name: ClassVar[str]
+    ru: ClassVar[str]
+    en: ClassVar[str]
+    media: ClassVar[frozenset[Medium]] = BOTH
+
+    probability: Probability = 1.0
+    seed: Seed = 1
+
+    @property
+    def effect(self) -> Effect:
+        """Return what it does to an answer it strikes."""
+        return Effect.SPOILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Silent(Fault):
+    """The device says nothing."""
+
+    name: ClassVar[str] = "silent"
+    ru: ClassVar[str] = "Прибор не отвечает."
+    en: ClassVar[str] = "The device does not answer."
+
+    obeys: Annotated[
+        bool, Field(description="carries out what it is told, though it says nothing")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Noise(Fault):
+    """Interference: bits fall over and stray bytes come first."""
+
+    name: ClassVar[str] = "noise"
+    ru: ClassVar[str] = "Помехи: перед ответом лишние байты, в ответе перевёрнуты биты."
+    en: ClassVar[str] = "Interference: stray bytes before the answer, flipped bits inside it."
+    media: ClassVar[frozenset[Medium]] = frozenset({Medium.SERIAL})
+
+    stray: Annotated[int, Field(ge=0, le=64, description="stray bytes before it, at most")] = 4
+    flips: Annotated[int, Field(ge=0, le=3, description="bits flipped (CRC-16 finds up to 3)")] = 2
+
+    @property
+    def effect(self) -> Effect:
+        """Without a flipped bit a clever reader may still find the answer."""
+        return Effect.SPOILED if self.flips else Effect.DOUBTFUL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Crc(Fault):
+    """The checksum is wrong."""
+
+    name: ClassVar[str] = "crc"
+    ru: ClassVar[str] = "Контрольная сумма ответа не сходится."
+    en: ClassVar[str] = "The checksum of the answer is wrong."
+    media: ClassVar[frozenset[Medium]] = frozenset({Medium.SERIAL})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class WrongUnit(Fault):
+    """The answer carries the address of another device."""
+
+    name: ClassVar[str] = "wrong_unit"
+    ru: ClassVar[str] = "В ответе адрес другого прибора."
+    en: ClassVar[str] = "The answer carries the address of another device."
+
+    offset: Annotated[int, Field(ge=1, le=246, description="added to its own address")] = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Refuse(Fault):
+    """The device refuses with an exception code."""
+
+    name: ClassVar[str] = "exception"
+    ru: ClassVar[str] = "Прибор отвечает отказом."
+    en: ClassVar[str] = "The device answers with a refusal."
+
+    code: Annotated[int, Field(ge=1, le=11, description="exception code of V1.1b3, 7")] = 4
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Slow(Fault):
+    """The answer comes late."""
+
+    name: ClassVar[str] = "slow"
+    ru: ClassVar[str] = "Прибор отвечает с задержкой."
+    en: ClassVar[str] = "The device answers late."
+
+    delay_s: Annotated[float, Field(gt=0, le=60, description="before the answer starts")] = 1.5
+    jitter_s: Annotated[float, Field(ge=0, le=60, description="more, at random")] = 0.0
+
+    @property
+    def effect(self) -> Effect:
+        """Only the other end knows whether it was still waiting."""
+        return Effect.DOUBTFUL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Flood(Fault):
+    """The device talks without being asked."""
+
+    name: ClassVar[str] = "flood"
+    ru: ClassVar[str] = "Прибор говорит без спроса и перебивает остальных."
+    en: ClassVar[str] = "The device talks without being asked and over the others."
+
+    every_s: Annotated[float, Field(ge=0.001, le=60, description="between bursts")] = 0.05
+    size: Annotated[int, Field(ge=1, le=240, description="bytes of a burst")] = 24
+
+    @property
+    def effect(self) -> Effect:
+        """The answers themselves are sound; what they run into is another matter."""
+        return Effect.DOUBTFUL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Reboot(Fault):
+    """The device starts anew: gone for as long as the fault lasts, then as after power-up."""
+
+    name: ClassVar[str] = "reboot"
+    ru: ClassVar[str] = "Прибор перезапускается: соединения рвутся, реле и настройки сброшены."
+    en: ClassVar[str] = "The device restarts: connections break, relays and settings are reset."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Liar(Fault):
+    """The frame is sound, what it says cannot be."""
+
+    name: ClassVar[str] = "liar"
+    ru: ClassVar[str] = "Кадр верный, содержание невозможное: не та длина или не те величины."
+    en: ClassVar[str] = "A sound frame with impossible content: wrong length or wrong values."
+
+    how: Annotated[
+        Literal["count", "length", "values"],
+        Field(description="fewer registers; a byte count that does not fit; all bits set"),
+    ] = "count"
+
+    @property
+    def effect(self) -> Effect:
+        """Impossible values stand beside a true counter: such an answer is sound as a frame."""
+        return Effect.SOUND if self.how == "values" else Effect.SPOILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Echo(Fault):
+    """The adapter hears what it sends."""
+
+    name: ClassVar[str] = "echo"
+    ru: ClassVar[str] = "Адаптер слышит собственный запрос, потом ответ."
+    en: ClassVar[str] = "The adapter hears its own request, then the answer."
+    media: ClassVar[frozenset[Medium]] = frozenset({Medium.SERIAL})
+
+    answers: Annotated[bool, Field(description="the answer follows the echo")] = True
+
+    @property
+    def effect(self) -> Effect:
+        """A reader may know its echo and find the answer behind it."""
+        return Effect.DOUBTFUL if self.answers else Effect.SPOILED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Short(Fault):
+    """The end of the answer is missing."""
+
+    name: ClassVar[str] = "short"
+    ru: ClassVar[str] = "Ответ обрывается."
+    en: ClassVar[str] = "The answer breaks off."
+
+    missing: Annotated[int, Field(ge=1, le=255, description="bytes; one always comes")] = 3
+
+
+FAULTS: Final[Mapping[str, type[Fault]]] = {
+    kind.name: kind
+    for kind in (
+        Silent,
+        Noise,
+        Crc,
+        WrongUnit,
+        Refuse,
+        Slow,
+        Flood,
+        Reboot,
+        Liar,
+        Echo,
+        Short,
+    )
+}
+"""Every fault by its name."""
+
+
+class FaultError(ValueError):
+    """A fault that does not exist, does not fit its twin, or has options it does not take."""
+
+
+def read_fault(name: str, options: Mapping[str, object]) -> Fault:
+    """Return the fault of that name.
+
+    Args:
+        name: one of FAULTS.
+        options: its numbers; what is left out has its default.
+
+    Raises:
+        FaultError: no such fault, an unknown option, or a value outside its range.
+    """
+    kind = FAULTS.get(name)
+    if kind is None:
+        msg = f"no fault {name!r}; there are: {', '.join(sorted(FAULTS))}"
+        raise FaultError(msg)
+    try:
+        return TypeAdapter(kind).validate_python(dict(options))
+    except ValidationError as error:
+        msg = f"fault {name}: {'; '.join(sentences(error))}"
+        raise FaultError(msg) from error
+
+
+def options_of(fault: Fault) -> dict[str, object]:
+    """Return the numbers of a fault by their names."""
+    return {item.name: getattr(fault, item.name) for item in fields(fault)}
+
+
+def catalogue() -> list[dict[str, object]]:
+    """Return every fault as plain values: name, both sentences, media, options with defaults."""
+    return [
+        {
+            "fault": name,
+            "ru": kind.ru,
+            "en": kind.en,
+            "media": sorted(kind.media),
+            "options": options_of(kind()),
+        }
+        for name, kind in FAULTS.items()
+    ]

@@ -1,0 +1,302 @@
+"""An RS-485 line: what one end says, all others hear; who talks at once is not understood.
+
+Ends are ptys (for drivers and other programs) and ears inside this program (for twins). A burst
+arrives whole after as long as its bytes take at the line's speed. Bytes of bursts that overlap are
+damaged. There are no threads: everything happens on the event loop.
+
+What a pty cannot do: RS-485 ioctls, parity errors, real speeds. The speed that a program sets on
+its pty is compared with the line's: with another one it hears and says garbage, as in the field.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import os
+import struct
+import termios
+import tty
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+from random import Random
+from types import TracebackType
+from typing import Final, Self
+
+READ_SIZE: Final = 4096
+UNREAD_LIMIT: Final = 2048
+"""Bytes a program may leave unread on its pty before the oldest are lost, as in a real driver."""
+BITS_8N1: Final = 10
+"""Bits of one byte on the line: start, eight, stop."""
+
+
+class Fate(Enum):
+    """What became of a burst."""
+
+    WHOLE = "whole"
+    """Every end got it as it was said."""
+    COLLIDED = "collided"
+    """Somebody else talked at the same time."""
+    UNHEARD = "unheard"
+    """It was whole, but a pty was gone or took no more bytes."""
+
+
+Told = Callable[[Fate], None]
+"""Called once, when the last bit of a burst is on the line."""
+
+
+@dataclass(slots=True, eq=False)
+class _Burst:
+    """Bytes on the line, with the times of their first and last bit."""
+
+    sender: End
+    wire: bytearray
+    start: float
+    end: float
+    told: Told | None
+    damaged: set[int] = field(default_factory=set)
+
+
+class End:
+    """One end of the line inside this program."""
+
+    def __init__(self, hub: Hub, hear: Callable[[bytes], None] | None = None) -> None:
+        """Join the line; `hear` is called with every burst of the others."""
+        self._hub = hub
+        self._hear = hear
+        self.busy_until = float("-inf")
+
+    def say(self, wire: bytes, told: Told | None = None) -> None:
+        """Put bytes on the line, after what this end is still saying."""
+        self._hub.carry(self, wire, told)
+
+    def hear(self, wire: bytes, speed: int) -> bool:  # noqa: ARG002 - a pty looks at the speed
+        """Take what another end said; say whether all of it was taken."""
+        if self._hear is not None:
+            self._hear(wire)
+        return True
+
+    def close(self) -> None:
+        """Leave the line."""
+        self._hub.leave(self)
+
+
+class PtyEnd(End):
+    """One end of the line that another program opens by its path."""
+
+    def __init__(self, hub: Hub, loop: asyncio.AbstractEventLoop, link: Path | None) -> None:
+        """Open the pty; with `link` a symbolic link points to it, also after it was plugged again.
+
+        Raises:
+            OSError: the system has no more ptys, or the link cannot be made.
+        """
+        super().__init__(hub)
+        self._loop = loop
+        self._link = link
+        self._master = self._slave = -1
+        self.overruns = 0
+        self.plug()
+
+    @property
+    def path(self) -> str:
+        """Return what a program opens."""
+        return str(self._link) if self._link is not None else self._path
+
+    @property
+    def plugged(self) -> bool:
+        """Say whether the adapter is there."""
+        return self._master >= 0
+
+    def plug(self) -> None:
+        """Plug the adapter in; does nothing when it is."""
+        if self.plugged:
+            return
+        self._master, self._slave = os.openpty()
+        tty.setraw(self._slave)
+        speed = _SPEEDS.get(self._hub.baud_rate)
+        if speed is not None:
+            modes = termios.tcgetattr(self._slave)
+            modes[4] = modes[5] = speed
+            termios.tcsetattr(self._slave, termios.TCSANOW, modes)
+        os.set_blocking(self._master, False)
+        self._path = os.ttyname(self._slave)
+        if self._link is not None:
+            fresh = self._link.with_name(self._link.name + ".new")
+            fresh.unlink(missing_ok=True)
+            fresh.symlink_to(self._path)
+            fresh.replace(self._link)
+        self._loop.add_reader(self._master, self._readable)
+
+    def unplug(self) -> None:
+        """Pull the adapter out: whoever has it open gets an error; does nothing when it is out."""
+        if not self.plugged:
+            return
+        self._loop.remove_reader(self._master)
+        os.close(self._slave)
+        os.close(self._master)
+        self._master = self._slave = -1
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+
+    def hear(self, wire: bytes, speed: int) -> bool:
+        """Hand the bytes to the program that has the pty open; old unread ones make room."""
+        if not self.plugged:
+            return False
+        if not self._fits(speed):
+            wire = garble(wire)
+        if _waiting(self._slave) + len(wire) > UNREAD_LIMIT:
+            self.overruns += 1
+            termios.tcflush(self._slave, termios.TCIFLUSH)
+        try:
+            return os.write(self._master, wire) == len(wire)
+        except OSError:
+            # The far end is going away, or its buffer is full: on a real line that is lost too.
+            self.overruns += 1
+            return False
+
+    def close(self) -> None:
+        """Leave the line for good."""
+        self.unplug()
+        super().close()
+
+    def _fits(self, speed: int) -> bool:
+        """Say whether the program set the line's speed; one we have no code for passes."""
+        code = _SPEEDS.get(speed)
+        chosen = termios.tcgetattr(self._slave)[5]
+        return code is None or chosen == code or chosen not in _CODES
+
+    def _readable(self) -> None:
+        try:
+            wire = os.read(self._master, READ_SIZE)
+        except BlockingIOError:
+            return
+        except OSError:
+            # This pty broke; a fresh one takes its place, as after pulling and plugging.
+            self.unplug()
+            self.plug()
+            return
+        if not self._fits(self._hub.baud_rate):
+            wire = garble(wire)
+        self.say(wire)
+
+
+class Hub:
+    """The line itself."""
+
+    def __init__(self, baud_rate: int, *, bits_per_byte: int = BITS_8N1, seed: int = 1) -> None:
+        """Lay a line in the running event loop.
+
+        Args:
+            baud_rate: bits a second, more than 0.
+            bits_per_byte: with start, parity and stop bits.
+            seed: of what collisions make of bytes.
+        """
+        self.baud_rate: Final = baud_rate
+        self.byte_s: Final = bits_per_byte / baud_rate
+        self.collisions = 0
+        self._loop = asyncio.get_running_loop()
+        self._rng = Random(seed)
+        self._ends: list[End] = []
+        self._bursts: list[_Burst] = []
+
+    def __enter__(self) -> Self:
+        """Return the line."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Take the line down."""
+        self.close()
+
+    def add_end(self, hear: Callable[[bytes], None]) -> End:
+        """Join from inside this program; `hear` gets every burst of the others."""
+        end = End(self, hear)
+        self._ends.append(end)
+        return end
+
+    def add_pty(self, link: Path | None = None) -> PtyEnd:
+        """Join by a pty, under the path of `link` if given.
+
+        Raises:
+            OSError: the system has no more ptys, or the link cannot be made.
+        """
+        end = PtyEnd(self, self._loop, link)
+        self._ends.append(end)
+        return end
+
+    def leave(self, end: End) -> None:
+        """Take one end off the line; what it still says goes under."""
+        if end in self._ends:
+            self._ends.remove(end)
+        for burst in self._bursts:
+            if burst.sender is end:
+                burst.damaged.update(range(len(burst.wire)))
+
+    def close(self) -> None:
+        """Take everybody off the line."""
+        for end in tuple(self._ends):
+            end.close()
+
+    def busy_until(self) -> float:
+        """Return the loop time until which somebody talks, or minus infinity."""
+        return max((burst.end for burst in self._bursts), default=float("-inf"))
+
+    def carry(self, sender: End, wire: bytes, told: Told | None) -> None:
+        """Put a burst on the line: the bytes of `sender`, after what it is still saying."""
+        if not wire:
+            return
+        start = max(self._loop.time(), sender.busy_until)
+        end = start + len(wire) * self.byte_s
+        sender.busy_until = end
+        burst = _Burst(sender, bytearray(wire), start, end, told)
+        for other in self._bursts:
+            if other.sender is not sender and other.end > start and end > other.start:
+                self.collisions += 1
+                self._damage(burst, other)
+                self._damage(other, burst)
+        self._bursts.append(burst)
+        self._loop.call_at(end, self._deliver, burst)
+
+    def _damage(self, burst: _Burst, other: _Burst) -> None:
+        """Note which bytes of `burst` lie under `other`."""
+        first = int((max(burst.start, other.start) - burst.start) / self.byte_s)
+        last = int((min(burst.end, other.end) - burst.start) / self.byte_s)
+        burst.damaged.update(range(first, min(last + 1, len(burst.wire))))
+
+    def _deliver(self, burst: _Burst) -> None:
+        self._bursts.remove(burst)
+        for place in burst.damaged:
+            burst.wire[place] ^= self._rng.randrange(1, 256)
+        wire = bytes(burst.wire)
+        others = [end for end in tuple(self._ends) if end is not burst.sender]
+        taken = [end.hear(wire, self.baud_rate) for end in others]
+        if burst.told is not None:
+            if burst.damaged:
+                burst.told(Fate.COLLIDED)
+            else:
+                burst.told(Fate.WHOLE if all(taken) else Fate.UNHEARD)
+
+
+def garble(wire: bytes) -> bytes:
+    """Return what a receiver with another speed makes of it: other bytes, and fewer of them."""
+    return bytes((value * 29 + 7 * place + 0x55) & 0xFF for place, value in enumerate(wire[::2]))
+
+
+def _waiting(slave: int) -> int:
+    """Return how many bytes lie unread on the program's side."""
+    room = fcntl.ioctl(slave, termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", room)[0])
+
+
+_SPEEDS: Final = {
+    int(name[1:]): int(getattr(termios, name))
+    for name in dir(termios)
+    if name[0] == "B" and name[1:].isdigit() and name != "B0"
+}
+"""The system's codes of the usual speeds."""
+_CODES: Final = frozenset(_SPEEDS.values())

@@ -1,0 +1,1 @@
+"""Modbus twins, written from the specification; they share nothing with the drivers."""

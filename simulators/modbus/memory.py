@@ -1,0 +1,155 @@
+"""What a Modbus server keeps: four tables, the addresses they offer, and what may be written.
+
+Registers are kept packed, as they go on the wire: a read is one slice however long it is.
+
+Source: MODBUS Application Protocol Specification V1.1b3, 4.3 (data model), 7 (exceptions).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import IntEnum
+from typing import Final
+
+WORD: Final = 2
+"""Bytes of one register."""
+
+
+class ExceptionCode(IntEnum):
+    """Why a server refuses (V1.1b3, 7)."""
+
+    ILLEGAL_FUNCTION = 1
+    ILLEGAL_DATA_ADDRESS = 2
+    ILLEGAL_DATA_VALUE = 3
+    SERVER_DEVICE_FAILURE = 4
+    ACKNOWLEDGE = 5
+    SERVER_DEVICE_BUSY = 6
+    MEMORY_PARITY_ERROR = 8
+    GATEWAY_PATH_UNAVAILABLE = 10
+    GATEWAY_TARGET_FAILED = 11
+
+
+class RefusalError(Exception):
+    """A request that is answered with an exception code."""
+
+    def __init__(self, code: ExceptionCode) -> None:
+        """Take the code that goes into the answer."""
+        self.code = code
+        super().__init__(code.name)
+
+
+def _inside(spans: Iterable[range], address: int, count: int) -> bool:
+    return any(span.start <= address and address + count <= span.stop for span in spans)
+
+
+@dataclass(slots=True, eq=False)
+class Bits:
+    """A table of single bits: coils or discrete inputs."""
+
+    spans: tuple[range, ...] = ()
+    """Addresses on offer; a request must lie inside one of them."""
+    image: bytearray = field(init=False)
+    """One byte, 0 or 1, for each address from 0."""
+
+    def __post_init__(self) -> None:
+        """Make room up to the highest address, all zero."""
+        self.image = bytearray(max((span.stop for span in self.spans), default=0))
+
+    @property
+    def present(self) -> bool:
+        """Say whether the server has this table at all."""
+        return bool(self.spans)
+
+    def check(self, address: int, count: int) -> None:
+        """Raise RefusalError when not all of the addresses are on offer."""
+        if not _inside(self.spans, address, count):
+            raise RefusalError(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+
+    def read(self, address: int, count: int) -> bytes:
+        """Return `count` bits packed, the first in the least significant bit of the first byte.
+
+        Raises:
+            RefusalError: an address is not on offer.
+        """
+        self.check(address, count)
+        digits = self.image[address : address + count][::-1]
+        number = int(digits.translate(_DIGITS), 2)
+        return number.to_bytes((count + 7) // 8, "little")
+
+    def write(self, address: int, count: int, packed: bytes) -> None:
+        """Set `count` bits from their packed form.
+
+        Raises:
+            RefusalError: an address is not on offer.
+        """
+        self.check(address, count)
+        number = int.from_bytes(packed, "little")
+        self.image[address : address + count] = bytes(number >> place & 1 for place in range(count))
+
+
+_DIGITS: Final = bytes.maketrans(b"\x00\x01", b"01")
+
+
+@dataclass(slots=True, eq=False)
+class Words:
+    """A table of 16-bit registers: input or holding registers."""
+
+    spans: tuple[range, ...] = ()
+    """Addresses on offer; a request must lie inside one of them."""
+    writable: Mapping[int, range] = field(default_factory=dict)
+    """Which values each writable register takes; a register that is not named here is read only."""
+    image: bytearray = field(init=False)
+    """Two bytes, big-endian, for each address from 0."""
+
+    def __post_init__(self) -> None:
+        """Make room up to the highest address, all zero."""
+        self.image = bytearray(WORD * max((span.stop for span in self.spans), default=0))
+
+    @property
+    def present(self) -> bool:
+        """Say whether the server has this table at all."""
+        return bool(self.spans)
+
+    def check(self, address: int, count: int) -> None:
+        """Raise RefusalError when not all of the addresses are on offer."""
+        if not _inside(self.spans, address, count):
+            raise RefusalError(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+
+    def read(self, address: int, count: int) -> bytes:
+        """Return `count` registers as they go on the wire.
+
+        Raises:
+            RefusalError: an address is not on offer.
+        """
+        self.check(address, count)
+        return bytes(self.image[WORD * address : WORD * (address + count)])
+
+    def check_write(self, address: int, packed: bytes) -> None:
+        """Raise RefusalError when a register is not writable or does not take its value."""
+        self.check(address, len(packed) // WORD)
+        for place in range(0, len(packed), WORD):
+            allowed = self.writable.get(address + place // WORD)
+            if allowed is None:
+                raise RefusalError(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+            if int.from_bytes(packed[place : place + WORD], "big") not in allowed:
+                raise RefusalError(ExceptionCode.ILLEGAL_DATA_VALUE)
+
+    def write(self, address: int, packed: bytes) -> None:
+        """Set registers from their wire form: all of them or, when one is refused, none.
+
+        Raises:
+            RefusalError: a register is not writable (2) or does not take its value (3).
+        """
+        self.check_write(address, packed)
+        self.image[WORD * address : WORD * address + len(packed)] = packed
+
+
+@dataclass(slots=True, eq=False)
+class Memory:
+    """The four tables of one server (V1.1b3, 4.3). Without addresses, its functions are illegal."""
+
+    coils: Bits = field(default_factory=Bits)
+    discrete: Bits = field(default_factory=Bits)
+    holding: Words = field(default_factory=Words)
+    inputs: Words = field(default_factory=Words)

@@ -1,0 +1,308 @@
+"""Where twins meet their lines: a slave on an RS-485 line, and a Modbus TCP server.
+
+Source: MODBUS over Serial Line V1.02 (2.2 addressing, 2.4.1 slave state diagram) and MODBUS
+Messaging on TCP/IP Implementation Guide V1.0b (3.1.3, 4.2).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from random import Random
+from typing import Final, Protocol
+
+from simulators.faults import Flood
+from simulators.lines.hub import Fate, Hub
+from simulators.lines.listening import listen_again
+from simulators.modbus import mbap, rtu, spoil
+from simulators.modbus.memory import ExceptionCode
+from simulators.modbus.pdu import refusal
+from simulators.modbus.twin import InPlay, Reply, Twin
+
+ANY_UNIT: Final = frozenset({0, 255})
+"""Addresses that reach a TCP device which is no gateway (implementation guide, 4.4.2.1)."""
+WAITING: Final = 32
+"""Late answers a twin keeps; further requests are ignored, as by a busy device."""
+
+
+class Server(Protocol):
+    """What brings one or more twins to a line."""
+
+    def babble(self, twin: Twin, held: InPlay) -> None:
+        """Let the twin flood the line for as long as the fault holds."""
+        ...
+
+    async def refresh(self) -> None:
+        """Look again which twins are off, after a restart began or ended."""
+        ...
+
+
+class RtuLine:
+    """The slaves of one RS-485 line, each with its own ear and voice."""
+
+    def __init__(self, hub: Hub) -> None:
+        """Take the line."""
+        self.hub: Final = hub
+        self.floods = 0
+        """How many twins talk without being asked now."""
+        self._slaves: dict[str, RtuSlave] = {}
+
+    def join(self, twin: Twin) -> None:
+        """Hang a twin on the line."""
+        self._slaves[twin.name] = RtuSlave(self, twin)
+
+    def babble(self, twin: Twin, held: InPlay) -> None:
+        """Let the twin flood the line for as long as the fault holds."""
+        fault = held.fault
+        if isinstance(fault, Flood):
+            self.floods += 1
+            self._burst(twin, held, fault)
+
+    def _burst(self, twin: Twin, held: InPlay, fault: Flood) -> None:
+        if held not in twin.faults:
+            self.floods -= 1
+            return
+        if not twin.off and held.rng.random() < fault.probability:
+            self._slaves[twin.name].end.say(held.rng.randbytes(fault.size))
+        loop = asyncio.get_running_loop()
+        loop.call_later(fault.every_s, self._burst, twin, held, fault)
+
+    async def refresh(self) -> None:
+        """Have nothing to do: a slave that is off just does not answer."""
+
+
+class RtuSlave:
+    """One slave: hears everything, answers what is for it."""
+
+    def __init__(self, line: RtuLine, twin: Twin) -> None:
+        """Join the line."""
+        self._line = line
+        self._hub = line.hub
+        self._twin = twin
+        self._loop = asyncio.get_running_loop()
+        self._silence_s = rtu.silence_s(self._hub.baud_rate, self._hub.byte_s)
+        self._heard = bytearray()
+        self._silence: asyncio.TimerHandle | None = None
+        self._busy = False
+        self.end: Final = self._hub.add_end(self._hear)
+
+    def _hear(self, wire: bytes) -> None:
+        self._heard += wire
+        del self._heard[: -(rtu.MAX_FRAME + 1)]
+        self._await_silence(self._loop.time())
+
+    def _await_silence(self, since: float) -> None:
+        if self._silence is not None:
+            self._silence.cancel()
+        self._silence = self._loop.call_at(since + self._silence_s, self._silent)
+
+    def _silent(self) -> None:
+        talking_until = self._hub.busy_until()
+        if talking_until > self._loop.time():
+            self._await_silence(talking_until)
+            return
+        frame = bytes(self._heard)
+        self._heard.clear()
+        asked = rtu.unwrap(frame)
+        if asked is None or self._busy:
+            return
+        if asked.unit == rtu.BROADCAST:
+            if self._twin.hears(self._twin.strike()):
+                self._twin.obey(asked.pdu, self._loop.time())
+        elif asked.unit == self._twin.unit:
+            struck = self._twin.strike()
+            self._busy = True
+            self._loop.call_later(spoil.delay_s(struck), self._answer, frame, asked, struck)
+
+    def _answer(self, frame: bytes, asked: rtu.Frame, struck: Sequence[spoil.Struck]) -> None:
+        reply = self._twin.reply(asked.pdu, tuple(struck), self._loop.time())
+        if reply is None:
+            self._busy = False
+            return
+        wire = spoil.rtu_wire(struck, self._twin.unit, reply.pdu, frame)
+        self._twin.sent()
+        self.end.say(wire, lambda fate: self._told(reply, fate))
+
+    def _told(self, reply: Reply, fate: Fate) -> None:
+        self._busy = False
+        if reply.number is not None and fate is Fate.WHOLE:
+            certain = reply.certain and not self._line.floods
+            self._twin.served(reply.number, certain=certain)
+
+
+class TcpLine:
+    """One listening port with one twin, or several behind it by their unit."""
+
+    def __init__(self, host: str, port: int) -> None:
+        """Say where to listen; port 0: the system chooses."""
+        self.host = host
+        self.port = port
+        self.floods = 0
+        self.connections: set[Connection] = set()
+        self._twins: dict[int, Twin] = {}
+        self._server: asyncio.Server | None = None
+        self._refreshing = asyncio.Lock()
+
+    def join(self, twin: Twin) -> None:
+        """Put a twin behind the port."""
+        self._twins[twin.unit] = twin
+
+    @property
+    def listening(self) -> bool:
+        """Say whether the port is open."""
+        return self._server is not None
+
+    async def open(self) -> None:
+        """Listen; does nothing when it does.
+
+        Raises:
+            OSError: the port is taken.
+        """
+        if self._server is not None:
+            return
+        loop = asyncio.get_running_loop()
+        self._server = await listen_again(
+            lambda: loop.create_server(lambda: Connection(self), self.host, self.port),
+            wait=bool(self.port),
+        )
+        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+
+    def close(self) -> None:
+        """Refuse and reset every connection; does nothing when closed."""
+        server, self._server = self._server, None
+        if server is not None:
+            server.close()
+        for connection in tuple(self.connections):
+            connection.abort()
+
+    async def refresh(self) -> None:
+        """Be closed while everything behind the port is off, else open.
+
+        Raises:
+            OSError: somebody else has taken the port meanwhile.
+        """
+        async with self._refreshing:
+            if self._twins and all(twin.off for twin in self._twins.values()):
+                self.close()
+            else:
+                await self.open()
+
+    def route(self, unit: int) -> Twin | None:
+        """Return the twin that a request is for, or None."""
+        if len(self._twins) == 1 and unit in ANY_UNIT:
+            return next(iter(self._twins.values()))
+        return self._twins.get(unit)
+
+    def babble(self, twin: Twin, held: InPlay) -> None:
+        """Let the twin send answers nobody asked for, for as long as the fault holds."""
+        fault = held.fault
+        if isinstance(fault, Flood):
+            self.floods += 1
+            self._burst(twin, held, fault)
+
+    def _burst(self, twin: Twin, held: InPlay, fault: Flood) -> None:
+        if held not in twin.faults:
+            self.floods -= 1
+            return
+        if not twin.off and held.rng.random() < fault.probability:
+            wire = unasked(twin.unit, fault.size, held.rng)
+            for connection in tuple(self.connections):
+                connection.say(wire)
+        loop = asyncio.get_running_loop()
+        loop.call_later(fault.every_s, self._burst, twin, held, fault)
+
+
+def unasked(unit: int, size: int, rng: Random) -> bytes:
+    """Return a well-formed answer to a read of holding registers that nobody sent."""
+    data = rng.randbytes(size)
+    return mbap.wrap(rng.randrange(0x10000), unit, bytes((3, len(data))) + data)
+
+
+class Connection(asyncio.Protocol):
+    """One client of a TCP line."""
+
+    def __init__(self, line: TcpLine) -> None:
+        """Take the line it belongs to."""
+        self._line = line
+        self._loop = asyncio.get_running_loop()
+        self._stream = bytearray()
+        self._waiting = 0
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Join the line."""
+        if isinstance(transport, asyncio.Transport):
+            self._transport = transport
+        self._line.connections.add(self)
+        if not self._line.listening:
+            self.abort()  # it came in while the device was already going down
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Leave the line, for whatever reason."""
+        del exc
+        self._transport = None
+        self._line.connections.discard(self)
+
+    def pause_writing(self) -> None:
+        """Stop reading from a client that does not take its answers."""
+        if self._transport is not None:
+            self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        """Read again."""
+        if self._transport is not None:
+            self._transport.resume_reading()
+
+    def abort(self) -> None:
+        """Reset the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def say(self, wire: bytes) -> bool:
+        """Send bytes; say whether the connection was still there."""
+        if self._transport is None or self._transport.is_closing():
+            return False
+        self._transport.write(wire)
+        return True
+
+    def data_received(self, data: bytes) -> None:
+        """Answer every whole request; close when the stream makes no sense."""
+        self._stream += data
+        try:
+            while requests := mbap.take(self._stream):
+                for request in requests:
+                    self._take(request)
+        except mbap.StreamError:
+            self.abort()
+
+    def _take(self, request: mbap.Request) -> None:
+        twin = self._line.route(request.unit)
+        if twin is None:
+            code = ExceptionCode.GATEWAY_TARGET_FAILED
+            answer = refusal(request.pdu[0], code)
+            self.say(mbap.wrap(request.transaction, request.unit, answer))
+            return
+        struck = twin.strike()
+        delay_s = spoil.delay_s(struck)
+        if not delay_s:
+            self._answer(twin, request, struck)
+        elif self._waiting < WAITING:
+            self._waiting += 1
+            self._loop.call_later(delay_s, self._answer_late, twin, request, struck)
+
+    def _answer_late(
+        self, twin: Twin, request: mbap.Request, struck: tuple[spoil.Struck, ...]
+    ) -> None:
+        self._waiting -= 1
+        self._answer(twin, request, struck)
+
+    def _answer(self, twin: Twin, request: mbap.Request, struck: tuple[spoil.Struck, ...]) -> None:
+        reply = twin.reply(request.pdu, struck, self._loop.time())
+        if reply is None:
+            return
+        wire = spoil.tcp_wire(struck, request.transaction, request.unit, reply.pdu)
+        if not self.say(wire):
+            return
+        twin.sent()
+        if reply.number is not None:
+            twin.served(reply.number, certain=reply.certain and not self._line.floods)

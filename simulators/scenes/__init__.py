@@ -1,0 +1,1 @@
+"""Packaged scenes: TOML files that `mayak sim run NAME` finds by name."""
