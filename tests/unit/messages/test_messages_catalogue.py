@@ -33,7 +33,18 @@ EVENTS = {
     "clock-set",
     "identity-rejected",
 }
-PARTS = ("allowed-", "bounds-", "found-", "toml-", "column-", "source-", "or")
+NEVER = re.compile(r"ошибк|девайс|шин[аыуе]\b|сайт|гейтвей|попробуйте|\berror\b", re.IGNORECASE)
+PARTS = (
+    "allowed-",
+    "bounds-",
+    "found-",
+    "toml-",
+    "column-",
+    "source-",
+    "what-",
+    "diff-nothing",
+    "or",
+)
 """Keys of parts of sentences; everything else is a sentence."""
 
 

@@ -1,0 +1,101 @@
+"""Mistakes that no option shows alone: names that stand twice, names that lead nowhere. Pure.
+
+Works on the values as they stand in the file, so that a mistake elsewhere hides none of these.
+What is not of the right type is passed over: the models say so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from gateway.config.document import Document
+from gateway.config.positions import KeyPath
+from gateway.config.site import is_this_machine
+from gateway.config.wording import found, listed, nearest
+from gateway.messages.catalogue import text
+from gateway.messages.formatting import Language
+from gateway.model.errors import Mistake
+
+Table = Mapping[str, Any]  # Any: as TOML has them
+_NAMED: Final = ("consumer", "line", "device")
+"""Sections of which each element has an `id` of its own."""
+
+
+def crosscheck(document: Document, lang: Language) -> list[Mistake]:
+    """Return the mistakes between options of different tables."""
+    return [
+        *_ids_twice(document, lang),
+        *_lines_of_devices(document, lang),
+        *_uplink(document, lang),
+    ]
+
+
+def tables(document: Document, section: str) -> Iterator[tuple[KeyPath, Table]]:
+    """Yield the tables under `[[section]]` with their paths."""
+    elements = document.tree.get(section)
+    if isinstance(elements, list):
+        for place, table in enumerate(elements):
+            if isinstance(table, Mapping):
+                yield (section, place), table
+
+
+def no_such(value: str, known: Iterable[str], lang: Language) -> str:
+    """Return the message that a name leads nowhere, with those that do."""
+    names = list(known)
+    near = nearest(value, names)
+    return text(
+        "config-no-such-near" if near else "config-no-such",
+        lang,
+        found=found(value, lang),
+        near=found(near, lang) if near else "",
+        allowed=listed(names, lang, quote='"'),
+    )
+
+
+def _ids(document: Document, section: str) -> list[str]:
+    ids = [table.get("id") for _, table in tables(document, section)]
+    return list(dict.fromkeys(each for each in ids if isinstance(each, str)))
+
+
+def _ids_twice(document: Document, lang: Language) -> Iterator[Mistake]:
+    for section in _NAMED:
+        first: dict[str, int] = {}
+        for path, table in tables(document, section):
+            name, where = table.get("id"), (*path, "id")
+            if not isinstance(name, str):
+                continue
+            line = document.positions.find(where).line
+            if name in first:
+                message = text(
+                    "config-id-twice",
+                    lang,
+                    found=found(name, lang),
+                    first=first[name],
+                    second=line,
+                )
+                yield document.mistake(where, message)
+            first.setdefault(name, line)
+
+
+def _lines_of_devices(document: Document, lang: Language) -> Iterator[Mistake]:
+    known = _ids(document, "line")
+    for path, table in tables(document, "device"):
+        line = table.get("line")
+        if isinstance(line, str) and line not in known:
+            yield document.mistake((*path, "line"), no_such(line, known, lang))
+
+
+def _uplink(document: Document, lang: Language) -> Iterator[Mistake]:
+    uplink = document.tree.get("uplink")
+    if not isinstance(uplink, Mapping):
+        return
+    consumer, known = uplink.get("consumer"), _ids(document, "consumer")
+    if isinstance(consumer, str) and consumer not in known:
+        yield document.mistake(("uplink", "consumer"), no_such(consumer, known, lang))
+    host, tls = uplink.get("host"), uplink.get("tls", True)
+    if tls is False and isinstance(host, str) and not is_this_machine(host):
+        message = text("config-plain-far", lang, found=found(host, lang))
+        yield document.mistake(("uplink", "tls"), message)
+    if tls is True and "ca" not in uplink:
+        yield document.mistake(("uplink", "ca"), text("config-ca-missing", lang))
