@@ -39,7 +39,7 @@ package: environment ## build the wheel, install it alone, run it
 	@.ci/package
 
 bench: environment ## measure the figures the README names
-	@.venv/bin/python -m pytest tests/bench --benchmark $(ARGS)
+	@.venv/bin/python -m pytest tests/bench -m bench -q $(ARGS)
 
 lock: environment ## resolve again, within what pyproject.toml allows
 	@.ci/lock
