@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import tempfile
 from collections.abc import AsyncIterator, Mapping
 from contextlib import ExitStack, asynccontextmanager
@@ -22,7 +23,7 @@ from simulators.modbus.meter_3p import Meter3p, MeterOptions
 from simulators.modbus.relay_4 import Relay4, RelayOptions
 from simulators.modbus.servers import RtuLine, TcpLine
 from simulators.modbus.twin import InPlay, Twin
-from simulators.scene import Scene, SerialSpec, TcpSpec, TwinSpec, misfit
+from simulators.scene import FaultSpec, Scene, SerialSpec, TcpSpec, TwinSpec, misfit
 from simulators.truth import TruthJournal
 
 TICK_S: Final = 1.0
@@ -114,6 +115,14 @@ class Running:
         """
         return self.twins[name]
 
+    def line_name(self, twin: str) -> str:
+        """Return the id of the line a twin hangs on.
+
+        Raises:
+            KeyError: there is no such twin.
+        """
+        return self._line_of[twin]
+
     def line_of(self, twin: str) -> RunningLine:
         """Return the line a twin hangs on.
 
@@ -133,13 +142,8 @@ class Running:
         Raises:
             FaultError: no such twin, or the fault does not apply to its line.
         """
-        if twin not in self.twins:
-            msg = f"no twin {twin!r}; there are: {', '.join(self.twins)}"
-            raise FaultError(msg)
+        self._fits(twin, fault)
         line = self.line_of(twin)
-        if line.medium not in fault.media:
-            msg = f"fault {fault.name} of {twin}: {misfit(fault)}"
-            raise FaultError(msg)
         held = self.twins[twin].begin(fault)
         if for_s is not None:
             self._ends[held] = self._loop.call_later(for_s, self.end, twin, held)
@@ -164,9 +168,7 @@ class Running:
         Raises:
             FaultError: no such twin.
         """
-        if twin not in self.twins:
-            msg = f"no twin {twin!r}; there are: {', '.join(self.twins)}"
-            raise FaultError(msg)
+        self._known(twin)
         ended = [held for held in self.twins[twin].faults if fault in {None, held.fault.name}]
         for held in ended:
             self.end(twin, held)
@@ -192,12 +194,18 @@ class Running:
         """
         self._pty(line).plug()
 
-    def schedule(self, scene: Scene) -> None:
-        """Let the faults of the scene begin at their times, counted from now."""
-        self._timers.extend(
-            self._loop.call_later(item.at_s, self.apply, item.twin, item.fault, item.for_s)
-            for item in scene.fault
-        )
+    def plan(self, item: FaultSpec) -> None:
+        """Let a fault begin at its time, counted from now.
+
+        Raises:
+            FaultError: no such twin, or the fault does not apply to its line.
+        """
+        self._fits(item.twin, item.fault)
+        begin = functools.partial(self.apply, item.twin, item.fault, item.for_s)
+        if item.at_s:
+            self._timers.append(self._loop.call_later(item.at_s, begin))
+        else:
+            begin()
 
     def stop(self) -> None:
         """Let nothing more happen: no fault begins or ends, no port opens."""
@@ -230,6 +238,17 @@ class Running:
                 for name, twin in self.twins.items()
             },
         }
+
+    def _known(self, twin: str) -> None:
+        if twin not in self.twins:
+            msg = f"no twin {twin!r}; there are: {', '.join(self.twins)}"
+            raise FaultError(msg)
+
+    def _fits(self, twin: str, fault: Fault) -> None:
+        self._known(twin)
+        if self.line_of(twin).medium not in fault.media:
+            msg = f"fault {fault.name} of {twin}: {misfit(fault)}"
+            raise FaultError(msg)
 
     def _pty(self, line: str) -> PtyEnd:
         found = self.lines.get(line)
@@ -320,7 +339,8 @@ async def run_scene(
             try:
                 for line in lines.values():
                     await line.server.refresh()
-                running.schedule(scene)
+                for item in scene.fault:
+                    running.plan(item)
                 yield running
             finally:
                 ticking.cancel()

@@ -127,7 +127,7 @@ class Scene(BaseModel):
                 if times > 1
             )
         lines = {line.id: line for line in self.line}
-        kinds = {twin.id: twin.kind for twin in self.twin}
+        relays = {None, *(twin.id for twin in self.twin if isinstance(twin, RelayOptions))}
         taken: set[tuple[str, int]] = set()
         for twin in self.twin:
             line = lines.get(twin.line)
@@ -138,8 +138,7 @@ class Scene(BaseModel):
             if line.medium == "tcp" and (twin.line, twin.unit) in taken:
                 yield f"twin {twin.id}: unit {twin.unit} of {twin.line} is taken"
             taken.add((twin.line, twin.unit))
-            relays = twin.relays if isinstance(twin, MeterOptions) else None
-            if relays is not None and kinds.get(relays) != "relay-4":
+            if isinstance(twin, MeterOptions) and twin.relays not in relays:
                 yield f"twin {twin.id}: there is no relay module {twin.relays}"
         for item in self.fault:
             known = next((twin for twin in self.twin if twin.id == item.twin), None)

@@ -242,9 +242,10 @@ class Hub:
         for end in tuple(self._ends):
             end.close()
 
-    def busy_until(self) -> float:
-        """Return the loop time until which somebody talks, or minus infinity."""
-        return max((burst.end for burst in self._bursts), default=float("-inf"))
+    def busy_until(self, begun_before: float) -> float:
+        """Return until when those talk who began before a loop time, or minus infinity."""
+        ends = (burst.end for burst in self._bursts if burst.start < begun_before)
+        return max(ends, default=float("-inf"))
 
     def carry(self, sender: End, wire: bytes, told: Told | None) -> None:
         """Put a burst on the line: the bytes of `sender`, after what it is still saying."""

@@ -94,10 +94,12 @@ class RtuSlave:
     def _await_silence(self, since: float) -> None:
         if self._silence is not None:
             self._silence.cancel()
-        self._silence = self._loop.call_at(since + self._silence_s, self._silent)
+        due = since + self._silence_s
+        self._silence = self._loop.call_at(due, self._silent, due)
 
-    def _silent(self) -> None:
-        talking_until = self._hub.busy_until()
+    def _silent(self, due: float) -> None:
+        # Who begins to talk before the silence is over goes on with the frame (V1.02, 2.5.1.1).
+        talking_until = self._hub.busy_until(due)
         if talking_until > self._loop.time():
             self._await_silence(talking_until)
             return
