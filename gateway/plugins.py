@@ -6,7 +6,8 @@ An entry point under `gateway.drivers` names a `Manifest`, one under `gateway.me
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import Any, Final, TypeVar
 from pydantic import BaseModel
 
 from gateway.config.checking import validate
-from gateway.config.crosscheck import Table, no_such, tables
+from gateway.config.crosscheck import Table, files_not_there, no_such, tables
 from gateway.config.document import Document
 from gateway.config.loading import Draft, in_order, read
 from gateway.config.parts import Part, parts_of
@@ -30,6 +31,8 @@ from gateway.model.ids import DeviceId, LineId
 
 DRIVERS: Final = "gateway.drivers"
 MEDIA: Final = "gateway.media"
+PROBES_AT_ONCE: Final = 16
+"""A port that is not there may take a second to say so."""
 
 ManifestT = TypeVar("ManifestT", Manifest, MediumManifest)
 
@@ -68,6 +71,15 @@ class Catalogue:
             PluginError: it is installed and cannot be loaded.
         """
         return _loaded(self.media[name], MediumManifest)
+
+    def load_all(self) -> tuple[tuple[MediumManifest, ...], tuple[Manifest, ...]]:
+        """Load all that is installed: for the schema, never at agent start.
+
+        Raises:
+            PluginError: one of it cannot be loaded.
+        """
+        media = tuple(self.medium(name) for name in sorted(self.media))
+        return media, tuple(self.driver(name) for name in sorted(self.drivers))
 
 
 class PluginError(GatewayError):
@@ -125,10 +137,27 @@ class Assembly:
             for group in device.manifest.build(device.config, media[device.line]).groups
         )
 
-    def not_there(self) -> tuple[tuple[LineId, str], ...]:
-        """Return the lines whose port is not there now, each with the reason."""
-        probed = ((line.id, line.manifest.probe(line.config)) for line in self.lines)
-        return tuple((line, reason) for line, reason in probed if reason is not None)
+    def not_there(self, document: Document, lang: Language) -> tuple[Mistake, ...]:
+        """Return what the site names and is not there now: ports and files of keys.
+
+        Asks all ports at once and sends nothing over them.
+
+        Args:
+            document: the file the site was read from.
+            lang: language of the mistakes.
+        """
+        with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+            reasons = list(pool.map(lambda line: line.manifest.probe(line.config), self.lines))
+        places = {line.id: ("line", place) for place, line in enumerate(self.site.line)}
+        ports = [
+            document.mistake(
+                (*places[line.id], *_named_in(reason, line.config)),
+                text("plugin-not-there", lang, reason=reason.rstrip(".")),
+            )
+            for line, reason in zip(self.lines, reasons, strict=True)
+            if reason is not None
+        ]
+        return in_order([*ports, *files_not_there(self.site, document, lang)])
 
 
 def assemble(
@@ -371,19 +400,14 @@ class _Assembler:
         return (*checked.path, names[0]) if len(names) == 1 else checked.path
 
 
+def _named_in(reason: str, config: BaseModel) -> tuple[str, ...]:
+    """Return the one option whose text a reason repeats, if it is one."""
+    values = {name: getattr(config, name) for name in type(config).model_fields}
+    names = [name for name, value in values.items() if isinstance(value, str) and value in reason]
+    return tuple(names) if len(names) == 1 else ()
+
+
 def _said(value: Hashable) -> str:
     if isinstance(value, tuple):
         return ":".join(map(str, value))
     return str(value)
-
-
-def loaded_manifests(catalogue: Catalogue) -> Iterator[Manifest | MediumManifest]:
-    """Load and yield all that is installed, media first; for the schema, never at agent start.
-
-    Raises:
-        PluginError: one of it cannot be loaded.
-    """
-    for name in sorted(catalogue.media):
-        yield catalogue.medium(name)
-    for name in sorted(catalogue.drivers):
-        yield catalogue.driver(name)

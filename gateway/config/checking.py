@@ -91,9 +91,14 @@ class _Explainer:
             if detail["type"] == "extra_forbidden"
         }
         for detail, inside in zip(details, at, strict=True):
-            if detail["type"] != "missing" or inside not in meant:
-                message = self._message(detail, inside)
-                yield self._document.mistake((*self._path, *inside), message)
+            refusal = detail.get("ctx", {}).get("error")
+            elsewhere = getattr(refusal, "mistakes", ())
+            if elsewhere:  # in a file that the option names, each with a line of its own
+                yield from elsewhere
+            elif detail["type"] != "missing" or inside not in meant:
+                about = inside or self._about(str(refusal or ""))
+                message = self._message(detail, about)
+                yield self._document.mistake((*self._path, *about), message)
 
     def _message(self, detail: ErrorDetails, inside: KeyPath) -> str:
         lang = self._lang
@@ -103,7 +108,8 @@ class _Explainer:
             case "extra_forbidden":
                 return self._unknown(inside)
             case kind if kind in _OUR_WORDS:
-                reason = str(detail.get("ctx", {}).get("error", detail["msg"])).rstrip(".")
+                said = str(detail.get("ctx", {}).get("error", detail["msg"]))
+                reason = " ".join(said.split()).rstrip(".")
                 if not inside or isinstance(detail["input"], Mapping):
                     return text("config-refused-section", lang, reason=reason)
                 return text(
@@ -117,12 +123,28 @@ class _Explainer:
                     allowed=self._allowed(inside, detail["msg"]),
                 )
 
+    def _about(self, reason: str) -> KeyPath:
+        """Return the one option that a refusal of a whole table speaks of, else nothing.
+
+        It begins with the name of the option and a colon, or it quotes the option's text.
+        """
+        name, colon, _ = reason.partition(":")
+        if colon and name in self._values:
+            return (name,)
+        quoted = [
+            name
+            for name, value in self._values.items()
+            if isinstance(value, str) and value and repr(value) in reason
+        ]
+        return (quoted[0],) if len(quoted) == 1 else ()
+
     def _missing(self, inside: KeyPath) -> str:
         if not self._path and len(inside) == 1:
             several = (self._schema_at(inside) or {}).get("type") == "array"
             section = f"[[{inside[0]}]]" if several else f"[{inside[0]}]"
             return text("config-missing-section", self._lang, section=section)
-        return text("config-missing", self._lang, allowed=self._allowed(inside, ""))
+        allowed_here = self._allowed(inside, "")
+        return text("config-missing", self._lang, name=str(inside[-1]), allowed=allowed_here)
 
     def _unknown(self, inside: KeyPath) -> str:
         name, known = str(inside[-1]), self._known(inside)

@@ -1,4 +1,4 @@
-"""Mistakes that no option shows alone: names that stand twice, names that lead nowhere. Pure.
+"""Mistakes that no option shows alone: names that stand twice, names that lead nowhere.
 
 Works on the values as they stand in the file, so that a mistake elsewhere hides none of these.
 What is not of the right type is passed over: the models say so.
@@ -7,11 +7,12 @@ What is not of the right type is passed over: the models say so.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from gateway.config.document import Document
 from gateway.config.positions import KeyPath
-from gateway.config.site import is_this_machine
+from gateway.config.site import Site, is_this_machine
 from gateway.config.wording import found, listed, nearest
 from gateway.messages.catalogue import text
 from gateway.messages.formatting import Language
@@ -51,6 +52,33 @@ def no_such(value: str, known: Iterable[str], lang: Language) -> str:
         near=found(near, lang) if near else "",
         allowed=listed(names, lang, quote='"'),
     )
+
+
+def files_not_there(site: Site, document: Document, lang: Language) -> list[Mistake]:
+    """Return the files of keys and certificates that are named and are not there now."""
+    return [
+        document.mistake(path, text("config-file-missing", lang, file=str(file)))
+        for path, file in _key_files(site)
+        if not file.is_file()
+    ]
+
+
+def _key_files(site: Site) -> Iterator[tuple[KeyPath, Path]]:
+    yield ("keys", "device_key"), site.keys.device_key
+    yield ("keys", "device_certificate"), site.keys.device_certificate
+    for place, consumer in enumerate(site.consumer):
+        for number, file in enumerate(consumer.hpke_keys):
+            yield ("consumer", place, "hpke_keys", number), file
+        for number, file in enumerate(consumer.sign_keys):
+            yield ("consumer", place, "sign_keys", number), file
+    uplink = site.uplink
+    for option, chosen in (
+        ("ca", uplink.ca),
+        ("certificate", uplink.certificate),
+        ("key", uplink.key),
+    ):
+        if chosen is not None:
+            yield ("uplink", option), chosen
 
 
 def _ids(document: Document, section: str) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from gateway.config.document import Document
 from gateway.config.parts import Effective, Part
@@ -23,6 +23,8 @@ class Row(NamedTuple):
 
     option: str
     value: str
+    """As it is typed into a TOML file."""
+    raw: Any  # Any: whatever an option can be
     line: int | None
     """Where it is written; None when it is a default."""
 
@@ -33,6 +35,7 @@ def explain(parts: Iterable[Part], document: Document) -> list[Row]:
         Row(
             ".".join(filter(None, (*part.key, option))),
             shown(effective.value),
+            effective.value,
             document.positions.find(effective.path).line
             if document.positions.has(effective.path)
             else None,
