@@ -1,0 +1,1 @@
+"""The platform's side of the wire: opens, checks, stores, acknowledges. No code of the gateway."""

@@ -1,0 +1,416 @@
+"""The ledger in one SQLite file: WAL, `synchronous = FULL`, one writer.
+
+Values go in column by column through one `executemany` per batch; nothing is done per value here.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from simulators.platform.catalogue import Catalogue, Point
+from simulators.platform.columns import Block, Contents, Gap
+from simulators.platform.ledger import Channel, KnownEpoch, LedgerError, Seen
+from simulators.platform.placing import place
+from simulators.platform.rows import rows_of
+from simulators.platform.schema import connect
+from simulators.platform.wire import (
+    MAX_MISSING,
+    ChannelAck,
+    EpochRecord,
+    Hello,
+    SealedBatch,
+)
+
+_SERIES_KEPT: Final = 200_000
+_INSERT_READING: Final = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+
+
+class SqliteLedger:
+    """The ledger of one receiver. Used by one thread."""
+
+    def __init__(self, file: Path) -> None:
+        """Open `file`, making it when it is not there.
+
+        Raises:
+            LedgerError: it cannot be opened.
+        """
+        self._db = connect(file)
+        self._gateways: dict[str, int] = {}
+        self._channels: dict[tuple[int, bytes, int, str], int] = {}
+        self._boots: dict[tuple[int, bytes], int] = {}
+        self._series: dict[tuple[int, int, int], list[int]] = {}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit when the block ends well; else roll back."""
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+            self._db.execute("COMMIT")
+        except BaseException as error:
+            self._forget()
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise LedgerError(str(error)) from error
+            raise
+
+    def _forget(self) -> None:
+        """Drop what was learned: rows of a transaction that is rolled back have no ids."""
+        for cache in (self._gateways, self._channels, self._boots, self._series):
+            cache.clear()
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def _id(self, query: str, *arguments: object) -> int | None:
+        row = self._db.execute(query, arguments).fetchone()
+        return None if row is None else int(row[0])
+
+    def _insert(self, statement: str, *arguments: object) -> int:
+        return self._db.execute(statement, arguments).lastrowid or 0
+
+    def _gateway(self, name: str, now_ms: int) -> int:
+        found = self._gateways.get(name) or self._id("SELECT id FROM gateway WHERE name = ?", name)
+        if found is None:
+            found = self._insert("INSERT INTO gateway (name, first_ms) VALUES (?, ?)", name, now_ms)
+        self._gateways[name] = found
+        return found
+
+    def _boot(self, gateway: int, boot: bytes) -> int:
+        key = (gateway, boot)
+        found = self._boots.get(key) or self._id(
+            "SELECT id FROM boot WHERE gateway = ? AND boot = ?", *key
+        )
+        if found is None:
+            found = self._insert("INSERT INTO boot (gateway, boot) VALUES (?, ?)", *key)
+        self._boots[key] = found
+        return found
+
+    def _channel(self, gateway: int, incarnation: bytes, stream: int, audience: str) -> int:
+        key = (gateway, incarnation, stream, audience)
+        found = self._channels.get(key) or self._id(
+            "SELECT id FROM channel"
+            " WHERE gateway = ? AND incarnation = ? AND stream = ? AND audience = ?",
+            *key,
+        )
+        if found is None:
+            found = self._insert(
+                "INSERT INTO channel (gateway, incarnation, stream, audience) VALUES (?, ?, ?, ?)",
+                *key,
+            )
+        self._channels[key] = found
+        return found
+
+    def knows(self, gateway: str) -> bool:
+        """Say whether the gateway has a row."""
+        return self._id("SELECT id FROM gateway WHERE name = ?", gateway) is not None
+
+    def epoch(self, gateway: str, epoch: bytes) -> KnownEpoch | None:
+        """Return the epoch, or None when its record has not come."""
+        row = self._db.execute(
+            "SELECT epoch.id, incarnation, boot.boot, audience, record FROM epoch"
+            " JOIN boot ON boot.id = epoch.boot"
+            " WHERE epoch.gateway = (SELECT id FROM gateway WHERE name = ?) AND epoch = ?",
+            (gateway, epoch),
+        ).fetchone()
+        if row is None:
+            return None
+        return KnownEpoch(row[0], gateway, epoch, row[1], row[2], row[3], row[4])
+
+    def add_epoch(self, record: EpochRecord, raw: bytes, arrived_ms: int) -> KnownEpoch:
+        """Store a record that is new."""
+        gateway = self._gateway(record.gateway, arrived_ms)
+        row = self._insert(
+            "INSERT INTO epoch (gateway, epoch, incarnation, boot, audience, made_mono_ms,"
+            " made_wall_ms, made_trust, record, arrived_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            gateway,
+            record.epoch,
+            record.incarnation,
+            self._boot(gateway, record.boot),
+            record.audience,
+            record.made.mono,
+            record.made.wall,
+            record.made.trust,
+            raw,
+            arrived_ms,
+        )
+        return KnownEpoch(
+            row,
+            record.gateway,
+            record.epoch,
+            record.incarnation,
+            record.boot,
+            record.audience,
+            raw,
+        )
+
+    def seen(self, epoch: KnownEpoch, batch: SealedBatch) -> Seen:
+        """Say whether sequences of `batch` are there already."""
+        gateway = self._gateway(epoch.gateway, 0)
+        channel = self._channel(gateway, epoch.incarnation, batch.stream, batch.audience)
+        rows = self._db.execute(
+            "SELECT sequence - span + 1, sequence, epoch FROM batch"
+            " WHERE channel = ? AND sequence >= ? ORDER BY sequence",
+            (channel, batch.first),
+        )
+        covered, others = 0, False
+        for first, last, of_epoch in rows:
+            if first > batch.sequence:
+                break
+            covered += min(last, batch.sequence) - max(first, batch.first) + 1
+            others = others or of_epoch != epoch.id
+        if not covered:
+            return Seen.NEW
+        if covered < batch.span:
+            return Seen.OVERLAP
+        return Seen.CONFLICT if others else Seen.REPEAT
+
+    def add_batch(
+        self,
+        epoch: KnownEpoch,
+        batch: SealedBatch,
+        catalogue: Catalogue,
+        contents: Contents,
+        arrived_ms: int,
+    ) -> None:
+        """Store a batch that is new, with all that is inside."""
+        gateway = self._gateway(epoch.gateway, arrived_ms)
+        channel = self._channel(gateway, epoch.incarnation, batch.stream, batch.audience)
+        boot = self._boot(gateway, epoch.boot)
+        start, placed = batch.start, None
+        if not start.trust:
+            placed = self._id(
+                "SELECT pair_wall_ms - pair_mono_ms FROM boot WHERE id = ?"
+                " AND pair_mono_ms IS NOT NULL",
+                boot,
+            )
+        row = self._insert(
+            "INSERT INTO batch (channel, sequence, span, epoch, boot, wall_ms, length_ms, mono_ms,"
+            " trust, count, bytes, arrived_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            channel,
+            batch.sequence,
+            batch.span,
+            epoch.id,
+            boot,
+            start.wall,
+            batch.length,
+            start.mono,
+            start.trust,
+            batch.count,
+            batch.size,
+            arrived_ms,
+        )
+        wall = start.wall if placed is None else start.mono + placed
+        for block in contents.blocks:
+            series = self._series_of(epoch, gateway, batch.stream, catalogue, block)
+            walls = [wall + t for t in block.times]
+            monos = [start.mono + t for t in block.times]
+            points = catalogue.shapes[block.shape]
+            for column in block.columns:
+                ids = [series[source][column.point] for source in block.sources]
+                rows = rows_of(column, points[column.point], row, ids, walls, monos)
+                self._db.executemany(_INSERT_READING, rows)
+        self._db.executemany(
+            "INSERT INTO event (gateway, batch, wall_ms, mono_ms, key, severity, device, args)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            [
+                (
+                    gateway,
+                    row,
+                    wall + event.time,
+                    start.mono + event.time,
+                    event.key,
+                    event.severity,
+                    event.device,
+                    json.dumps(event.args, ensure_ascii=False),
+                )
+                for event in contents.events
+            ],
+        )
+        self._settle(channel, batch.first, batch.sequence)
+        for gap in contents.gaps:
+            self._add_gap(gateway, epoch.incarnation, gap)
+        for pair in contents.pairs:
+            place(self._db, self._boot(gateway, pair.boot), gateway, pair)
+
+    def _series_of(
+        self, epoch: KnownEpoch, gateway: int, stream: int, catalogue: Catalogue, block: Block
+    ) -> dict[int, list[int]]:
+        """Return for each source in the block the series of each of its points."""
+        found = {}
+        points = catalogue.shapes[block.shape]
+        for source in set(block.sources):
+            key = (epoch.id, stream, source)
+            ids = self._series.get(key)
+            if ids is None:
+                device = catalogue.sources[source][0]
+                ids = [self._serie(gateway, stream, epoch.audience, device, p) for p in points]
+                if len(self._series) >= _SERIES_KEPT:
+                    self._series.clear()
+                self._series[key] = ids
+            found[source] = ids
+        return found
+
+    def _serie(self, gateway: int, stream: int, audience: str, device: str, point: Point) -> int:
+        key = (gateway, device, point.name, stream, audience, point.unit, point.kind)
+        found = self._id(
+            "SELECT id FROM series WHERE gateway = ? AND device = ? AND point = ? AND stream = ?"
+            " AND audience = ? AND unit = ? AND kind = ?",
+            *key,
+        )
+        states = json.dumps(dict(point.states), ensure_ascii=False) if point.states else None
+        if found is not None:
+            self._db.execute(
+                "UPDATE series SET states = ? WHERE id = ? AND states IS NOT ?",
+                (states, found, states),
+            )
+            return found
+        return self._insert(
+            "INSERT INTO series (gateway, device, point, stream, audience, unit, kind, states)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            *key,
+            states,
+        )
+
+    def _settle(self, channel: int, first: int, last: int) -> None:
+        """Add a range to the settled ones; ranges that touch become one."""
+        near = []
+        for begin, end in self._db.execute(
+            "SELECT first, last FROM settled WHERE channel = ? AND first <= ? ORDER BY first DESC",
+            (channel, last + 1),
+        ):
+            if end < first - 1:
+                break
+            near.append((begin, end))
+        self._db.executemany(
+            "DELETE FROM settled WHERE channel = ? AND first = ?",
+            [(channel, begin) for begin, _ in near],
+        )
+        self._db.execute(
+            "INSERT INTO settled VALUES (?, ?, ?)",
+            (
+                channel,
+                min([first, *(begin for begin, _ in near)]),
+                max([last, *(end for _, end in near)]),
+            ),
+        )
+
+    def _add_gap(self, gateway: int, incarnation: bytes, gap: Gap) -> None:
+        channel = self._channel(gateway, incarnation, gap.stream, gap.audience)
+        self._db.execute(
+            "INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)"
+            " ON CONFLICT DO UPDATE SET count = max(count, excluded.count)",
+            (
+                channel,
+                gap.first,
+                gap.last,
+                gap.first_wall,
+                gap.last_wall,
+                gap.count,
+                gap.reason,
+            ),
+        )
+        self._settle(channel, gap.first, gap.last)
+
+    def add_hello(self, hello: Hello, arrived_ms: int) -> None:
+        """Store what a gateway says of itself."""
+        gateway = self._gateway(hello.gateway, arrived_ms)
+        self._db.execute(
+            "UPDATE gateway SET incarnation = ?, software = ? WHERE id = ?",
+            (hello.incarnation, hello.software, gateway),
+        )
+        now = hello.now
+        self._db.execute(
+            "INSERT INTO hello VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
+            " ON CONFLICT DO UPDATE SET count = count + 1, last_ms = excluded.last_ms,"
+            " mono_ms = excluded.mono_ms, wall_ms = excluded.wall_ms, trust = excluded.trust,"
+            " software = excluded.software, why = excluded.why"
+            " WHERE excluded.mono_ms >= mono_ms",
+            (
+                gateway,
+                hello.incarnation,
+                hello.boot,
+                now.mono,
+                now.wall,
+                now.trust,
+                hello.software,
+                hello.why,
+                arrived_ms,
+                arrived_ms,
+            ),
+        )
+        for said in hello.channels:
+            channel = self._channel(gateway, hello.incarnation, said.stream, said.audience)
+            # Within an incarnation neither number ever goes back, and at equal numbers what is
+            # kept only shrinks: so this is the newer one, whatever came first.
+            self._db.execute(
+                "UPDATE channel SET oldest = ?, newest = ?, produced = ?, kept = ?"
+                " WHERE id = ? AND (newest IS NULL OR (newest, oldest, -kept) <= (?, ?, ?))",
+                (
+                    said.oldest,
+                    said.newest,
+                    said.produced,
+                    said.kept,
+                    channel,
+                    said.newest,
+                    said.oldest,
+                    -said.kept,
+                ),
+            )
+
+    def incarnation(self, gateway: str) -> bytes | None:
+        """Return the incarnation that the last hello named."""
+        row = self._db.execute(
+            "SELECT incarnation FROM gateway WHERE name = ?", (gateway,)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    def channels(self, gateway: str, incarnation: bytes) -> list[Channel]:
+        """Return every channel known of one incarnation."""
+        return self._db.execute(
+            "SELECT stream, audience FROM channel"
+            " WHERE gateway = (SELECT id FROM gateway WHERE name = ?) AND incarnation = ?"
+            " ORDER BY stream, audience",
+            (gateway, incarnation),
+        ).fetchall()
+
+    def settled(self, gateway: str, incarnation: bytes, channel: Channel) -> ChannelAck:
+        """Return what is settled; what lies below the oldest sequence still kept cannot come."""
+        row = self._channel(self._gateway(gateway, 0), incarnation, *channel)
+        end = (self._id("SELECT coalesce(oldest, 1) FROM channel WHERE id = ?", row) or 1) - 1
+        missing: list[tuple[int, int]] = []
+        contiguous = end
+        for first, last in self._db.execute(
+            "SELECT first, last FROM settled WHERE channel = ? ORDER BY first", (row,)
+        ):
+            if first > end + 1:
+                missing.append((end + 1, first - 1))
+            end = max(end, last)
+            if not missing:
+                contiguous = end
+            elif len(missing) == MAX_MISSING:
+                break
+        return ChannelAck(*channel, contiguous, missing)
+
+    def epochs(self, gateway: str, incarnation: bytes, limit: int) -> list[bytes]:
+        """Return the `limit` newest epochs of one incarnation whose records are here."""
+        rows = self._db.execute(
+            "SELECT epoch FROM epoch WHERE gateway = (SELECT id FROM gateway WHERE name = ?)"
+            " AND incarnation = ? ORDER BY id DESC LIMIT ?",
+            (gateway, incarnation, limit),
+        )
+        return [row[0] for row in rows]
+
+    def count(self, gateway: str, name: str) -> None:
+        """Add one to a counter."""
+        self._db.execute(
+            "INSERT INTO counter VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
+            (gateway, name),
+        )
