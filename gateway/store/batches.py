@@ -23,8 +23,8 @@ from gateway.store.columns import differences, pack_floats, pack_ints
 
 ZSTD_LEVEL: Final = 3
 
-_INT64: Final = range(-(1 << 63), 1 << 63)
-_UINT64: Final = range(1 << 64)
+_INT64: Final = (-(1 << 63), (1 << 63) - 1)
+_UINT64: Final = (0, (1 << 64) - 1)
 _BROKEN: Final = Flag(Quality.BAD, Cause.OUT_OF_RANGE)
 
 
@@ -97,7 +97,7 @@ def pack_readings(readings: Sequence[Reading], catalogue: Catalogue) -> Body | N
 
 
 def pack_events(events: Sequence[Event], gaps: Sequence[GapRecord], now: Instant) -> Body:
-    """Return the body of a batch of events and told gaps; gaps count as one each.
+    """Return the body of a batch of events and told gaps; only events count.
 
     Args:
         events: in any order, all under one setting of the wall clock.
@@ -126,13 +126,13 @@ def pack_events(events: Sequence[Event], gaps: Sequence[GapRecord], now: Instant
             ]
             for gap in gaps
         ]
-    return Body(_compressed(content), len(events) + len(gaps), first, last_ms - first.mono_ms)
+    return Body(_compressed(content), len(events), first, last_ms - first.mono_ms)
 
 
 def pack_time_pair(boot: bytes, now: Instant) -> Body:
     """Return the body that places all earlier batches of a boot: its monotonic time beside the true one."""
     pair = [boot, now.mono_ms, now.wall_ms, int(now.trust)]
-    return Body(_compressed({4: [pair]}), 1, now, 0)
+    return Body(_compressed({4: [pair]}), 0, now, 0)
 
 
 def cut(instants: Iterable[Instant], tolerance_ms: int = 20) -> list[int]:
@@ -214,8 +214,8 @@ def _integers(point: Point, values: Sequence[Any]) -> Sequence[int]:  # Any: num
         scale, offset = point.scale, point.offset
         numbers = [round((value - offset) / scale) for value in values]
     if numbers:
-        allowed = _UINT64 if point.kind is Kind.COUNTER else _INT64
-        if min(numbers) not in allowed or max(numbers) not in allowed:
+        low, high = _UINT64 if point.kind is Kind.COUNTER else _INT64
+        if min(numbers) < low or max(numbers) > high:
             msg = "beyond 64 bits"
             raise OverflowError(msg)
     return numbers

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
+from math import isfinite
 from operator import sub
 from typing import Final, Literal
 
@@ -47,8 +48,12 @@ def pack_floats(numbers: Iterable[float], code: Literal["f", "d"]) -> bytes:
 
     Raises:
         OverflowError: a number is too large for binary32.
+        ValueError: a number is infinite or none at all: that is no measurement.
     """
     room = array(code, numbers)
+    if not all(map(isfinite, room)):
+        msg = "not finite"
+        raise ValueError(msg)
     return planes(room.tobytes(), room.itemsize, room.itemsize)
 
 

@@ -71,7 +71,7 @@ def inspect(path: Path, max_mib: int) -> Status:
     with closing(_open(path)) as db:
         channels = tuple(_channel(db, row) for row in Database(db)["channel"].rows)
         (fact,) = db.execute("SELECT value FROM fact WHERE key = 'incarnation'").fetchone()
-        (gaps,) = db.execute("SELECT count(*) FROM gap").fetchone()
+        (gaps,) = db.execute("SELECT count(*) FROM gap WHERE NOT told").fetchone()
         size = sum(channel.size for channel in channels)
         return Status(
             str(path),

@@ -61,7 +61,8 @@ STEPS: Final[tuple[str, ...]] = (
         first_ms INTEGER NOT NULL,
         last_ms INTEGER NOT NULL,
         count INTEGER NOT NULL,
-        reason INTEGER NOT NULL
+        reason INTEGER NOT NULL,
+        told INTEGER NOT NULL DEFAULT 0
     ) STRICT;
 
     CREATE TABLE memory (

@@ -176,7 +176,7 @@ class Outbox:
                 )
                 grown.append(self._changed(channel, body.count, len(batch)))
                 sealed += len(batch)
-            self._db.executemany("DELETE FROM gap WHERE id = ?", ((gap,) for gap in told))
+            self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
         for change in grown:
             change.channel.newest += 1
             change.channel.produced += change.count
@@ -188,6 +188,7 @@ class Outbox:
         """Return the gaps that no batch has told yet, with their ids."""
         rows = self._db.execute(
             "SELECT id, stream, audience, first, last, first_ms, last_ms, count, reason FROM gap"
+            " WHERE NOT told"
         )
         return [(row[0], GapRecord(*row[1:])) for row in rows]
 
@@ -386,6 +387,10 @@ class Outbox:
             "DELETE FROM batch WHERE id > ? AND id <= ? RETURNING count, length(body)",
             (channel.row_id(0), channel.row_id(safe)),
         ).fetchall()
+        self._db.execute(
+            "DELETE FROM gap WHERE told AND stream = ? AND audience = ? AND last <= ?",
+            (int(channel.stream), channel.audience, safe),
+        )
         return [self._removed(channel, gone)] if gone else []
 
     def _removed(self, channel: Channel, rows: Sequence[tuple[int, int]]) -> _Change:
@@ -424,15 +429,14 @@ class Outbox:
 
     def _last_of(self, channel: Channel, size: int) -> int:
         """Return the row id up to which the oldest batches take at least `size` bytes."""
-        last = channel.row_id(0)
         rows = self._db.execute(
             "SELECT id, length(body) FROM batch WHERE id > ? AND id <= ? ORDER BY id",
             (channel.row_id(0), channel.row_id(channel.newest)),
         )
-        for last, length in rows:
+        last = channel.row_id(0)
+        while size > 0 and (row := rows.fetchone()):
+            last, length = row
             size -= length
-            if size <= 0:
-                break
         rows.close()
         return int(last)
 

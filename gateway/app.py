@@ -1,0 +1,304 @@
+"""The composition root: builds every room, joins their mailboxes, runs them in one TaskGroup.
+
+A reading's way: a poller delivers it, `Mailboxes` puts it before the recorder and the local view at
+once, the
+recorder seals and commits it, the uplink is woken and settles it with the platform.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import signal
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from importlib.metadata import version
+from random import Random
+from typing import Any, Final
+
+from gateway import supervise
+from gateway.acquisition.poller import PolledDevice, Poller
+from gateway.config.site import Site
+from gateway.keys.device import FileKeyStore, load_device_key
+from gateway.keys.platform import Recipient, load_recipient, load_signers
+from gateway.local_api.control import Answer, control_path, serve_control
+from gateway.local_api.handlers import Handlers
+from gateway.local_api.latest import Latest
+from gateway.model.clock import Clock
+from gateway.model.errors import ConfigError, Mistake
+from gateway.model.event import Event, Severity
+from gateway.model.ids import Audience, ConsumerId, DeviceId
+from gateway.model.reading import Reading
+from gateway.model.stream import Stream
+from gateway.plugins import Assembly
+from gateway.store.outbox import Entitled, Outbox
+from gateway.store.recorder import Recorder, Sealer
+from gateway.store.sealing import Identity
+from gateway.store.store import StoreThread, open_outbox
+from gateway.sync.backoff import Backoff
+from gateway.sync.serving import Peer
+from gateway.sync.session import Broker, client_context
+from gateway.sync.uplink import Uplink
+
+log = logging.getLogger(__name__)
+
+GOODBYE_WITHIN_S: Final = 5.0
+"""How long a stop waits for the platform to take what is left; it all stays on the card anyway."""
+RECONNECT_FIRST_S: Final = 1.0
+RECONNECT_MOST_S: Final = 120.0
+
+
+@dataclass(slots=True)
+class Mailboxes:
+    """Where readings and events go: to everybody at once, none of whom may make a poller wait."""
+
+    readings: list[Callable[[Reading], None]] = field(default_factory=list)
+    events: list[Callable[[Event], None]] = field(default_factory=list)
+
+    def deliver(self, reading: Reading) -> None:
+        """Hand a reading to each."""
+        for put in self.readings:
+            put(reading)
+
+    def happened(self, event: Event) -> None:
+        """Hand an event to each."""
+        for put in self.events:
+            put(event)
+
+
+@dataclass(frozen=True, slots=True)
+class Consumers:
+    """Who is entitled to what, from the site file."""
+
+    entitled: Entitled
+    recipients: Mapping[Audience, list[Recipient]]
+
+    @classmethod
+    def of(cls, site: Site) -> Consumers:
+        """Load the keys of every consumer.
+
+        Raises:
+            ConfigError: a key is missing, or a consumer has none of the chosen kind.
+        """
+        entitled: dict[Audience, set[ConsumerId]] = {}
+        recipients: dict[Audience, list[Recipient]] = {}
+        for consumer in site.consumer:
+            keys = [load_recipient(consumer.id, file) for file in consumer.hpke_keys]
+            chosen = [key for key in keys if key.kem == site.store.kem]
+            if not chosen:
+                message = f"none of the keys is of the kind store.kem asks for: {site.store.kem}"
+                option = f"consumer {consumer.id}: hpke_keys"
+                raise ConfigError([Mistake(consumer.hpke_keys[0], 0, option, message)])
+            for audience in consumer.audiences:
+                entitled.setdefault(audience, set()).add(consumer.id)
+                recipients.setdefault(audience, []).extend(chosen)
+        return cls({a: frozenset(ids) for a, ids in entitled.items()}, recipients)
+
+
+class Agent:
+    """A site at work."""
+
+    def __init__(self, assembly: Assembly, clock: Clock) -> None:
+        """Load every key; nothing is opened yet.
+
+        Raises:
+            ConfigError: a key or certificate cannot be used.
+        """
+        self._assembly = assembly
+        self._site = assembly.site
+        self._clock = clock
+        keys = self._site.keys
+        self._key: FileKeyStore = load_device_key(keys.device_key, keys.device_certificate)
+        self._consumers = Consumers.of(self._site)
+        self._broker = _broker(self._site)
+        self._signers = load_signers(
+            file
+            for consumer in self._site.consumer
+            if consumer.id == self._site.uplink.consumer
+            for file in consumer.sign_keys
+        )
+        self._thread = StoreThread()
+        self._mailboxes = Mailboxes()
+        self._latest = Latest()
+        self._stop = asyncio.Event()
+
+    def stop(self) -> None:
+        """Let `run` end in order."""
+        self._stop.set()
+
+    async def run(self) -> None:
+        """Run until `stop`: then the last batch is sealed and committed, and sent while the link is up.
+
+        Raises:
+            StoreFullError: there is no room even for an empty store.
+        """
+        try:
+            await self._run()
+        finally:
+            self._thread.close()
+
+    async def _run(self) -> None:
+        outbox, aside = await self._thread.submit(
+            open_outbox,
+            self._site.store.path,
+            self._consumers.entitled,
+            self._site.store.max_mib * 2**20,
+        )
+        recorder, sealer = self._recorder(outbox)
+        uplink = self._uplink(outbox)
+        recorder.committed = uplink.committed
+        memories = await self._thread.submit(outbox.memories)
+        pollers = self._pollers(outbox, memories, sealer)
+        self._mailboxes.readings += [recorder.deliver, self._latest.deliver]
+        self._mailboxes.events.append(recorder.happened)
+        self._say_start(aside is not None)
+        handlers = Handlers(
+            {device: poller for poller in pollers for device in poller.counters},
+            self._latest,
+            self._clock,
+            partial(self._counters, outbox, recorder, uplink, pollers),
+        )
+        async with asyncio.TaskGroup() as group:
+            begin = partial(supervise.start, group, clock=self._clock)
+            recording = begin("recorder", recorder.run)
+            sending = begin("uplink", uplink.run)
+            acting = [begin(f"poller:{poller.line.id}", poller.run) for poller in pollers]
+            door = control_path(self._site.store.path)
+            acting.append(begin("control", lambda: serve_control(door, handlers.by_name())))
+            await self._stop.wait()
+            await supervise.finish(acting)
+            self._mailboxes.happened(Event("agent-stopping", self._clock.now()))
+            recorder.stop()
+            await asyncio.wait([recording])
+            uplink.stop()
+            await asyncio.wait([sending], timeout=GOODBYE_WITHIN_S)
+            sending.cancel()
+        await self._thread.submit(outbox.close)
+
+    def _recorder(self, outbox: Outbox) -> tuple[Recorder, Sealer]:
+        site = self._site
+        identity = Identity(site.gateway.id, outbox.incarnation, self._clock.boot, self._key)
+        sealer = Sealer(
+            outbox,
+            identity,
+            self._consumers.recipients,
+            self._clock,
+            epoch_s=site.store.epoch_hours * 3600,
+        )
+        write = partial(self._thread.submit, sealer.write)
+        return Recorder(write, self._clock, site.store.seal_every_s), sealer
+
+    def _uplink(self, outbox: Outbox) -> Uplink:
+        site = self._site
+        audiences = frozenset(
+            audience
+            for consumer in site.consumer
+            if consumer.id == site.uplink.consumer
+            for audience in consumer.audiences
+        )
+        peer = Peer(
+            site.gateway.id,
+            self._clock.boot,
+            self._key,
+            version("mayak"),
+            site.uplink.consumer,
+            audiences,
+            self._signers,
+            site.uplink.window,
+        )
+        backoff = Backoff(RECONNECT_FIRST_S, RECONNECT_MOST_S, Random().uniform)  # noqa: S311
+        happened = self._mailboxes.happened
+        return Uplink(peer, self._broker, outbox, self._thread, self._clock, happened, backoff)
+
+    def _pollers(
+        self, outbox: Outbox, memories: Mapping[str, str], sealer: Sealer
+    ) -> list[Poller]:
+        def remember(device: DeviceId, memory: Mapping[str, Any]) -> None:
+            self._thread.submit(outbox.remember, device, json.dumps(memory))
+
+        pollers = []
+        for line in self._assembly.lines:
+            medium = line.manifest.build(line.id, line.config)
+            devices = [
+                PolledDevice(
+                    device.id,
+                    device.manifest.build(device.config, medium),
+                    retries=device.retries,
+                    heartbeat_s=device.heartbeat_s,
+                    memory=json.loads(memories.get(device.id, "null")),
+                )
+                for device in self._assembly.devices
+                if device.line == line.id
+            ]
+            for device in devices:
+                for group in device.driver.groups:
+                    sealer.expect(device.id, group.table)
+            pollers.append(
+                Poller(
+                    medium,
+                    devices,
+                    clock=self._clock,
+                    deliver=self._mailboxes.deliver,
+                    happened=self._mailboxes.happened,
+                    remember=remember,
+                )
+            )
+        return pollers
+
+    def _say_start(self, damaged: bool) -> None:  # noqa: FBT001  # the fact itself
+        now = self._clock.now()
+        args = {"version": version("mayak")}
+        self._mailboxes.happened(Event("agent-started", now, args=args))
+        if damaged:
+            self._mailboxes.happened(Event("store-damaged", now, Severity.ALARM))
+
+    def _counters(
+        self, outbox: Outbox, recorder: Recorder, uplink: Uplink, pollers: list[Poller]
+    ) -> Answer:
+        counters, traffic = recorder.counters, uplink.traffic
+        return {
+            "gateway": self._site.gateway.id,
+            "version": version("mayak"),
+            "readings": counters.values,
+            "batches": counters.batches,
+            "sealed_bytes": counters.bytes,
+            "waiting": recorder.waiting,
+            "kept_values": sum(channel.kept for channel in outbox.channels),
+            "kept_bytes": sum(channel.size for channel in outbox.channels),
+            "connected": traffic.connected,
+            "unsettled": traffic.unsettled,
+            "acks": traffic.acks,
+            "repeats": traffic.repeats,
+            "sent_bytes": dict(traffic.sent_bytes),
+            "sent_data_bytes": traffic.sent_bytes[Stream.DATA.topic],
+            "lost_devices": [device for poller in pollers for device in poller.lost],
+        }
+
+
+def _broker(site: Site) -> Broker:
+    uplink = site.uplink
+    context: ssl.SSLContext | None = None
+    if uplink.tls:
+        certificate = uplink.certificate or site.keys.device_certificate
+        key = uplink.key or site.keys.device_key
+        if uplink.ca is None:
+            message = "needed with tls: the authority of the broker's certificate"
+            raise ConfigError([Mistake(site.keys.device_key, 0, "uplink.ca", message)])
+        try:
+            context = client_context(uplink.ca, certificate, key)
+        except OSError as error:
+            message = f"with {certificate} and {key}: {error}"
+            raise ConfigError([Mistake(uplink.ca, 0, "uplink", message)]) from error
+    return Broker(uplink.host, uplink.port, uplink.keep_alive_s, uplink.connect_timeout_s, context)
+
+
+async def run_agent(assembly: Assembly, clock: Clock) -> None:
+    """Run a site until SIGTERM or SIGINT."""
+    agent = Agent(assembly, clock)
+    loop = asyncio.get_running_loop()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(sign, agent.stop)
+    await agent.run()

@@ -1,0 +1,82 @@
+"""What may be asked of the running agent on the spot: status, values, one probe, one write."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from gateway.acquisition.poller import Poller
+from gateway.local_api.control import Answer, Handler
+from gateway.local_api.latest import Latest, as_rows
+from gateway.model.clock import Clock
+from gateway.model.errors import GatewayError
+from gateway.model.ids import DeviceId, PointId
+
+WRITE_WITHIN_S = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Handlers:
+    """Answers requests of the command line."""
+
+    pollers: Mapping[DeviceId, Poller]
+    latest: Latest
+    clock: Clock
+    counters: Callable[[], Answer]
+    """The agent's own counters."""
+
+    def by_name(self) -> Mapping[str, Handler]:
+        """Return every request there is."""
+        return {
+            "status": self.status,
+            "values": self.values,
+            "read": self.read,
+            "write": self.write,
+        }
+
+    async def status(self, _request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Return the counters."""
+        return self.counters()
+
+    async def values(self, _request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Return the last value of every point."""
+        rows = [
+            row
+            for device in self.latest.devices()
+            for reading in self.latest.of(device)
+            for row in as_rows(reading, self.clock)
+        ]
+        return {"values": rows}
+
+    async def read(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Ask one device now, between the polls."""
+        device = DeviceId(str(request.get("device")))
+        readings = await self._poller(device).probe(device)
+        return {"values": [row for r in readings for row in as_rows(r, self.clock)]}
+
+    async def write(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Set one point now, ahead of the polls."""
+        device = DeviceId(str(request.get("device")))
+        value = request.get("value")
+        if not isinstance(value, bool | int | float | str):
+            msg = f"{value!r} is no value: allowed are numbers, true, false and text"
+            raise GatewayError(msg)
+        result = await self._poller(device).write(
+            device,
+            PointId(str(request.get("point"))),
+            value,
+            deadline_s=self.clock.monotonic_s() + WRITE_WITHIN_S,
+        )
+        return {
+            "id": result.id,
+            "outcome": result.outcome.value,
+            "reason": result.reason,
+            "read_back": result.read_back,
+        }
+
+    def _poller(self, device: DeviceId) -> Poller:
+        if device not in self.pollers:
+            msg = f"there is no device {device!r}; known: {', '.join(sorted(self.pollers))}"
+            raise GatewayError(msg)
+        return self.pollers[device]

@@ -1,0 +1,98 @@
+"""`mayak demo`: a whole site in one terminal, with a verdict at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+from rich.live import Live
+
+from gateway.model.clock import SystemClock
+from simulators.demo.children import ChildError
+from simulators.demo.show import Scoreboard, screen
+from simulators.demo.site_file import EXAMPLE_LINES, KINDS
+from simulators.demo.stage import Plan, Stage
+from simulators.demo.verdict import Verdict, as_table
+from simulators.demo.wordings import language, say
+
+app = typer.Typer(help="Run a whole simulated site: twins, broker, platform and gateway.")
+
+EXAMPLE_PORT: Final = 8883
+_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def seconds(text: str) -> float:
+    """Return a duration in seconds: `30`, `30s`, `2m`, `1h`.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", text.strip())
+    if found is None:
+        msg = f"{text!r} is no duration; write 30s, 2m or 1h"
+        raise typer.BadParameter(msg)
+    return float(found[1]) * _UNITS[found[2]]
+
+
+@app.command()
+def demo(  # each is an option of the command line
+    kind: Annotated[str, typer.Argument(help=f"Kind of site: {', '.join(KINDS)}.")] = "lighting",
+    *,
+    for_: Annotated[str, typer.Option("--for", help="How long to run.")] = "30s",
+    outage: Annotated[str, typer.Option(help="Cut the link for so long.")] = "0s",
+    kill: Annotated[bool, typer.Option("--kill", help="SIGKILL the gateway on the way.")] = False,
+    print_site: Annotated[bool, typer.Option("--print-site", help="Print the site file.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Last line: one JSON object.")] = False,
+    broker: Annotated[str, typer.Option(help="auto, mosquitto or iotcore.")] = "auto",
+    lang: Annotated[str | None, typer.Option(help="ru or en; default: the terminal's.")] = None,
+    folder: Annotated[Path | None, typer.Option("--dir", help="Keep the run's files here.")] = None,
+) -> None:
+    """Run a whole simulated site; exit code 0 only when nothing was lost and nothing came twice."""
+    if kind not in KINDS:
+        msg = f"there is no site {kind!r}; there are: {', '.join(KINDS)}"
+        raise typer.BadParameter(msg)
+    if print_site:
+        typer.echo(KINDS[kind](EXAMPLE_LINES, EXAMPLE_PORT), nl=False)
+        return
+    plan = Plan(kind, seconds(for_), seconds(outage), kill, broker)
+    tongue = language(lang)
+    console = Console(stderr=as_json)
+    kept = folder is not None
+    place = folder or Path(tempfile.mkdtemp(prefix="mayak-demo-"))
+    place.mkdir(parents=True, exist_ok=True)
+    try:
+        verdict = asyncio.run(_play(plan, place.resolve(), tongue, console))
+    except ChildError as error:
+        console.print(str(error), style="bold", highlight=False)
+        raise typer.Exit(1) from error
+    console.print(as_table(verdict, tongue))
+    good = "verdict-good" if verdict.clean else "verdict-bad"
+    console.print(say(tongue, good), style="bold")
+    if verdict.clean and not kept:
+        shutil.rmtree(place)
+    else:
+        console.print(say(tongue, "kept-in", folder=place), soft_wrap=True)
+    if as_json:
+        sys.stdout.write(json.dumps(verdict.as_json()) + "\n")
+    raise typer.Exit(0 if verdict.clean else 1)
+
+
+async def _play(plan: Plan, folder: Path, lang: str, console: Console) -> Verdict:
+    tongue = language(lang)
+    with Live(console=console, auto_refresh=False, transient=False) as live:
+
+        def show(board: Scoreboard) -> None:
+            live.update(screen(board, tongue), refresh=console.is_terminal)
+
+        def step(text: str) -> None:
+            live.console.print(text)
+
+        return await Stage(plan, folder, tongue, SystemClock(), show, step).play()

@@ -1,0 +1,131 @@
+"""The live summary: what the site does now, in one screen. Pure: state in, rich renderables out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from rich.console import Group, RenderableType
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from simulators.demo.wordings import Lang, say
+
+RATE_OVER_S: Final = 5.0
+SHOWN: Final = (
+    ("meter-1", "voltage_l1"),
+    ("meter-1", "active_power"),
+    ("meter-1", "energy_import"),
+    ("meter-2", "active_power"),
+    ("relay-1", "relay_1"),
+    ("relay-1", "feedback_1"),
+    ("light-1", "illuminance"),
+    ("door-1", "door_open"),
+)
+"""The points of the summary, by device and name."""
+
+
+@dataclass(slots=True)
+class Scoreboard:
+    """What is known of the run so far."""
+
+    kind: str
+    broker: str
+    link: str = ""
+    left_s: float = 0.0
+    faults: Sequence[str] = ()
+    agent: dict[str, Any] = field(default_factory=dict)  # Any: JSON values of the agent's status
+    values: list[dict[str, Any]] = field(default_factory=list)  # Any: likewise
+    readings_before: int = 0
+    """Readings of agents that were killed."""
+    sealed_before: int = 0
+    _rates: deque[tuple[float, int]] = field(default_factory=deque)
+
+    @property
+    def readings(self) -> int:
+        """Return how many values were read and committed at the gateway."""
+        return self.readings_before + int(self.agent.get("readings", 0))
+
+    @property
+    def bytes_per_reading(self) -> float | None:
+        """Return sealed bytes of all batches over values."""
+        sealed = self.sealed_before + int(self.agent.get("sealed_bytes", 0))
+        return sealed / self.readings if self.readings else None
+
+    def note_status(self, agent: dict[str, Any], now_s: float) -> None:  # Any: JSON values
+        """Take the agent's counters; fewer than before mean that it was started anew."""
+        if agent.get("readings", 0) < self.agent.get("readings", 0):
+            self.readings_before += self.agent["readings"]
+            self.sealed_before += self.agent["sealed_bytes"]
+        self.agent = agent
+        self._rates.append((now_s, self.readings))
+        while now_s - self._rates[0][0] > RATE_OVER_S:
+            self._rates.popleft()
+
+    @property
+    def rate(self) -> float:
+        """Return readings a second over the last seconds."""
+        if not self._rates or self._rates[-1][0] <= self._rates[0][0]:
+            return 0.0
+        (since, before), (until, after) = self._rates[0], self._rates[-1]
+        return (after - before) / (until - since)
+
+
+def screen(board: Scoreboard, lang: Lang) -> RenderableType:
+    """Return the whole summary."""
+    head = Text(say(lang, "title", kind=board.kind), style="bold")
+    line = Text(f"{board.link}  ·  {say(lang, 'left', left=round(board.left_s))}")
+    tables = Table.grid(padding=(0, 3))
+    tables.add_row(_values(board, lang), _flow(board, lang))
+    return Panel(Group(head, line, Text(), tables), expand=False)
+
+
+def _values(board: Scoreboard, lang: Lang) -> Table:
+    table = Table(box=None, header_style="dim")
+    for key in ("device", "point", "value", "age"):
+        table.add_column(say(lang, key), justify="right" if key in {"value", "age"} else "left")
+    by_point = {(row["device"], row["point"]): row for row in board.values}
+    for device, point in SHOWN:
+        row = by_point.get((device, point))
+        value = "—" if row is None else _value(row, lang)
+        age = "" if row is None else f"{row['age_s']:.1f}\N{NO-BREAK SPACE}s"
+        table.add_row(device, point, value, _comma(age, lang))
+    return table
+
+
+def _value(row: dict[str, Any], lang: Lang) -> str:  # Any: JSON values
+    value = row["value"]
+    if value is None:
+        return f"— ({row['cause']})"
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
+    unit = "" if row["unit"] == "1" else f"\N{NO-BREAK SPACE}{row['unit']}"
+    return _comma(text, lang) + unit
+
+
+def _flow(board: Scoreboard, lang: Lang) -> Table:
+    agent, per_reading = board.agent, board.bytes_per_reading
+    table = Table(box=None, header_style="dim")
+    table.add_column(say(lang, "flow"))
+    table.add_column("", justify="right")
+    rows = (
+        ("rate", f"{board.rate:.1f}"),
+        ("read", str(board.readings)),
+        ("sealed", "—" if per_reading is None else f"{per_reading:.2f}"),
+        ("backlog", str(agent.get("kept_values", "—"))),
+        ("unsettled", str(agent.get("unsettled", "—"))),
+        ("acks", str(agent.get("acks", "—"))),
+        ("broker-kind", board.broker),
+        ("faults", ", ".join(board.faults) or say(lang, "none")),
+    )
+    for key, value in rows:
+        table.add_row(say(lang, key), _comma(value, lang) if key in {"rate", "sealed"} else value)
+    return table
+
+
+def _comma(text: str, lang: Lang) -> str:
+    return text.replace(".", ",") if lang == "ru" else text
