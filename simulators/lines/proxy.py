@@ -255,7 +255,7 @@ class LinkProxy:
         while True:
             data = await reader.read(CHUNK)
             mode = self._mode
-            if isinstance(mode, Loss) and self._rng.random() < mode.probability:
+            if data and isinstance(mode, Loss) and self._rng.random() < mode.probability:
                 raise _DroppedError
             wait_ms = 0.0
             if isinstance(mode, Delay):
