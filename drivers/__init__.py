@@ -1,0 +1,1 @@
+"""How devices speak: one family a folder, on media that own the lines."""

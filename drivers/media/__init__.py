@@ -1,0 +1,1 @@
+"""The owners of lines, and what a driver sees of them."""

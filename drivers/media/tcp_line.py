@@ -1,0 +1,119 @@
+"""A line behind a TCP connection: Modbus TCP, or a serial line behind a network adapter."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import socket
+from collections.abc import Hashable
+from typing import ClassVar, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from drivers.media.line import Line
+from drivers.media.port import Channel
+from gateway.model.driver import MediumManifest
+from gateway.model.errors import BusUnavailableError
+from gateway.model.ids import LineId
+
+PROBE_TIMEOUT_S: Final = 1.0
+SILENCE_S: Final = 0.05
+
+
+class TcpLineConfig(BaseModel):
+    """Options of a line over TCP."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    host: str = Field(min_length=1, description="name or address of the device or network adapter")
+    port: int = Field(default=502, ge=1, le=65535, description="TCP port")
+    connect_timeout_s: float = Field(
+        default=3.0, gt=0, le=60, description="how long a connection may take, in seconds"
+    )
+    echo: bool = Field(
+        default=False, description="the adapter behind the connection hears what it sends itself"
+    )
+
+
+class TcpLine(Line):
+    """The owner of one TCP connection."""
+
+    medium: ClassVar[str] = "tcp"
+    _drops_after_silences: ClassVar[int | None] = 3
+
+    def __init__(self, line_id: LineId, config: TcpLineConfig) -> None:
+        """Take the address; opens nothing."""
+        super().__init__(line_id, gap_s=0.0, char_s=0.0, silence_s=SILENCE_S, echo=config.echo)
+        self._config: Final = config
+
+    @property
+    def _place(self) -> str:
+        return f"{self._config.host}:{self._config.port}"
+
+    async def _connect(self) -> Channel:
+        # A new connection brings nothing of the old one: no answer can be late on it.
+        self._late.forget()
+        try:
+            async with asyncio.timeout(self._config.connect_timeout_s):
+                return await self._first_that_answers()
+        except OSError as error:  # TimeoutError and gaierror are of this family
+            msg = f"line {self._id}: {advice(self._config, error)}"
+            raise BusUnavailableError(msg) from error
+
+    async def _first_that_answers(self) -> socket.socket:
+        """Try the addresses of the host in turn."""
+        loop = asyncio.get_running_loop()
+        config = self._config
+        found = await loop.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
+        failed = OSError(errno.EADDRNOTAVAIL, "no address")
+        for family, kind, proto, _, address in found:
+            sock = socket.socket(family, kind, proto)
+            connected = False
+            try:
+                sock.setblocking(False)  # noqa: FBT003  socket's own signature
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                await loop.sock_connect(sock, address)
+                connected = True
+            except OSError as error:
+                failed = error
+            else:
+                return sock
+            finally:
+                if not connected:
+                    sock.close()
+        raise failed
+
+
+def advice(config: TcpLineConfig, error: OSError) -> str:
+    """Say why the far end cannot be reached, and what to do next."""
+    place = f"{config.host}:{config.port}"
+    if isinstance(error, ConnectionRefusedError):
+        return f"{place} refuses the connection: check the port number, and that the device has its server switched on"
+    if isinstance(error, socket.gaierror):
+        return (
+            f"{place}: this name has no address: check the spelling, or give the address in figures"
+        )
+    if isinstance(error, TimeoutError):
+        return f"{place} does not answer: check its power, the network cable and the address"
+    if error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+        return f"{place} cannot be reached: check the gateway's own network cable and address"
+    return f"{place}: {error.strerror or error}"
+
+
+def probe(config: TcpLineConfig) -> str | None:
+    """Say why a connection cannot be made now, or None; sends nothing over it."""
+    try:
+        socket.create_connection((config.host, config.port), timeout=PROBE_TIMEOUT_S).close()
+    except OSError as error:
+        return advice(config, error)
+    return None
+
+
+def resource(config: TcpLineConfig) -> Hashable:
+    """Return host and port."""
+    return (config.host.lower(), config.port)
+
+
+MANIFEST: Final = MediumManifest(
+    name="tcp", config=TcpLineConfig, build=TcpLine, resource=resource, probe=probe
+)

@@ -1,0 +1,1 @@
+"""Modbus: one driver, and register maps as data."""

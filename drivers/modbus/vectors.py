@@ -1,0 +1,64 @@
+"""Checks the test vectors of a profile: does what the document shows decode to what it says? Pure."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Mapping
+from typing import Final
+
+from drivers.modbus.codec import compile_decoder
+from drivers.modbus.fields import READ_FUNCTION, Span
+from drivers.modbus.profile import Profile
+from drivers.modbus.schema import VectorModel
+from gateway.model.ids import PointId
+from gateway.model.reading import Value
+
+_TABLES: Final = {function: table for table, function in READ_FUNCTION.items()}
+_REQUEST: Final = 5
+_CLOSE: Final = 1e-9
+
+
+def check_vectors(profile: Profile) -> list[str]:
+    """Return one sentence for everything in which the vectors and the points disagree."""
+    return [
+        f"{profile.name}, vector {number}: {problem}"
+        for number, vector in enumerate(profile.vectors, start=1)
+        for problem in _check(profile, vector)
+    ]
+
+
+def _check(profile: Profile, vector: VectorModel) -> list[str]:
+    request, answer = bytes.fromhex(vector.request), bytes.fromhex(vector.answer)
+    if len(request) != _REQUEST or request[0] not in _TABLES:
+        return [f"{vector.request} is no read request"]
+    function, address, count = struct.unpack(">BHH", request)
+    span = Span(_TABLES[function], address, count)
+    size = (count + 7) // 8 if span.table.bits else count * 2
+    if answer[:2] != bytes((function, size)) or len(answer) != size + 2:
+        return [f"{vector.answer} is no answer to {vector.request}"]
+    inside = [mapped for mapped in profile.points.values() if _covers(span, mapped.field.span)]
+    cells, flags = compile_decoder(span, inside).decode(answer, 2)
+    names = [mapped.point.name for mapped in inside]
+    problems = _outside(vector, names)
+    for place, name in enumerate(names):
+        cause = flags[place].cause.name.lower() if place in flags else None
+        if cause != vector.flags.get(name):
+            problems.append(f"{name} has the flag {cause}, not {vector.flags.get(name)}")
+        if name in vector.values and not _same(cells[place], vector.values[name]):
+            problems.append(f"{name} is {cells[place]!r}, not {vector.values[name]!r}")
+    return problems
+
+
+def _outside(vector: VectorModel, inside: list[PointId]) -> list[str]:
+    named: Mapping[str, object] = {**vector.values, **vector.flags}
+    return [f"{name} does not lie in this answer" for name in named if name not in inside]
+
+
+def _covers(outer: Span, inner: Span) -> bool:
+    return outer.table is inner.table and outer.address <= inner.address and inner.end <= outer.end
+
+
+def _same(got: Value | None, expected: Value) -> bool:
+    if isinstance(got, (bool, str)) or isinstance(expected, (bool, str)) or got is None:
+        return got == expected and type(got) is type(expected)
+    return abs(got - expected) <= _CLOSE * max(1.0, abs(expected))
