@@ -18,6 +18,8 @@ from gateway.model.ids import NAME_PATTERN
 Schema = Mapping[str, Any]  # Any: a JSON Schema
 _SHOWN: Final = 60
 """Characters of a value that are shown."""
+_ALIKE: Final = 0.5
+"""From here on a name counts as meant (difflib's ratio): two letters of four changed places."""
 _PATHS: Final = frozenset({"path", "file-path", "directory-path"})
 """Formats of texts that name files."""
 _INT64: Final = 1 << 63
@@ -48,7 +50,7 @@ def visible(line: str) -> str:
 
 def nearest(name: object, known: Iterable[str]) -> str | None:
     """Return the known name that was probably meant, or None."""
-    matches = difflib.get_close_matches(str(name), list(known), n=1)
+    matches = difflib.get_close_matches(str(name), list(known), n=1, cutoff=_ALIKE)
     return matches[0] if matches else None
 
 
