@@ -11,6 +11,7 @@ from pathlib import Path
 
 from simulators.platform.accounts import Account, Range, Statement, settle, total
 from simulators.platform.schema import connect
+from simulators.platform.walk import walk
 from simulators.platform.wire import STREAMS
 
 
@@ -78,8 +79,7 @@ def audit(file: Path, *, late_after_ms: int, gateway: str | None = None) -> Audi
         db.execute("BEGIN")  # one state of the file for all queries
         names = [row[0] for row in db.execute("SELECT name FROM gateway ORDER BY name")]
         counters = _counters(db)
-        late = _late(db, late_after_ms)
-        doubled, reordered = _doubled(db), _reordered(db)
+        marks = walk(db, late_after_ms)
         readings, events = _rows(db, "reading"), _rows(db, "event")
         reports = {}
         for name in names:
@@ -89,9 +89,9 @@ def audit(file: Path, *, late_after_ms: int, gateway: str | None = None) -> Audi
                     account,
                     readings[name],
                     events[name],
-                    doubled[name],
-                    reordered[name],
-                    late[name],
+                    marks.duplicated[name],
+                    marks.reordered[name],
+                    marks.late[name],
                     counters.get(name, {}),
                 )
     finally:
@@ -136,7 +136,7 @@ def _checked(account: Account, rows: int) -> Account:
 
 def _account(db: sqlite3.Connection, gateway: str) -> Account:
     channels = db.execute(
-        "SELECT channel.id, incarnation, stream, audience, oldest, newest, produced, kept"
+        "SELECT channel.id, channel.incarnation, stream, audience, oldest, newest, produced, kept"
         " FROM channel JOIN gateway ON gateway.id = channel.gateway WHERE gateway.name = ?",
         (gateway,),
     ).fetchall()
@@ -184,47 +184,6 @@ def _rows(db: sqlite3.Connection, table: str) -> dict[str, int]:
         " JOIN gateway ON gateway.id = event.gateway GROUP BY gateway.id",
     }[table]
     return _by_gateway(db, query)
-
-
-def _late(db: sqlite3.Connection, late_after_ms: int) -> dict[str, int]:
-    """Count readings committed late, where the time they were observed at can be trusted."""
-    return _by_gateway(
-        db,
-        "SELECT gateway.name, count(*) FROM batch"
-        " JOIN boot ON boot.id = batch.boot JOIN gateway ON gateway.id = boot.gateway"
-        " CROSS JOIN reading ON reading.batch = batch.id"
-        " WHERE (batch.trust > 0 OR boot.pair_mono_ms IS NOT NULL)"
-        " AND batch.arrived_ms - reading.wall_ms > ? GROUP BY gateway.id",
-        late_after_ms,
-    )
-
-
-def _doubled(db: sqlite3.Connection) -> dict[str, int]:
-    """Count readings of one point of one stream at one moment of one boot, beyond the first."""
-    return _by_gateway(
-        db,
-        "SELECT gateway.name, sum(n - 1) FROM ("
-        " SELECT reading.series AS series, count(*) AS n FROM reading"
-        " JOIN batch ON batch.id = reading.batch"
-        " GROUP BY reading.series, batch.boot, reading.mono_ms HAVING n > 1)"
-        " JOIN series ON series.id = series JOIN gateway ON gateway.id = series.gateway"
-        " GROUP BY gateway.id",
-    )
-
-
-def _reordered(db: sqlite3.Connection) -> dict[str, int]:
-    """Count readings whose monotonic time is before one of an earlier sequence of their point."""
-    return _by_gateway(
-        db,
-        "SELECT gateway.name, count(*) FROM ("
-        " SELECT reading.series AS series, reading.mono_ms AS mono, max(reading.mono_ms) OVER ("
-        "  PARTITION BY reading.series, batch.channel, batch.boot"
-        "  ORDER BY batch.sequence, reading.rowid"
-        "  ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS before"
-        " FROM reading JOIN batch ON batch.id = reading.batch)"
-        " JOIN series ON series.id = series JOIN gateway ON gateway.id = series.gateway"
-        " WHERE mono < before GROUP BY gateway.id",
-    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -134,17 +134,17 @@ class Intake:
             LedgerError: the database failed; nothing of the group is stored, nothing may be said.
         """
         group = _Group()
-        number = 0
+        # Epoch records first: the order of topics in a group is the broker's, not the gateway's.
+        ordered = sorted(messages, key=lambda message: not message.topic.endswith("/epoch"))
         try:
             with self._ledger.transaction():
-                for message in messages:
-                    number += 1
+                for message in ordered:
                     self._one(message, group)
                 self._finish(group)
         except BaseException:
             self._open.clear()  # an epoch of a transaction that was rolled back is not known
             raise
-        self.statistics.messages += number
+        self.statistics.messages += len(ordered)
         self.statistics.groups += 1
         self.statistics.batches += group.batches
         self.statistics.readings += group.readings

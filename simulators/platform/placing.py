@@ -7,7 +7,7 @@ import sqlite3
 from simulators.platform.columns import TimePair
 
 
-def place(db: sqlite3.Connection, boot: int, gateway: int, pair: TimePair) -> None:
+def place(db: sqlite3.Connection, boot: int, pair: TimePair) -> None:
     """Keep the best pair of a boot (most trusted, then earliest) and place what was unset."""
     mono, wall, trust = db.execute(
         "SELECT pair_mono_ms, pair_wall_ms, pair_trust FROM boot WHERE id = ?", (boot,)
@@ -20,22 +20,15 @@ def place(db: sqlite3.Connection, boot: int, gateway: int, pair: TimePair) -> No
         (pair.at.mono, pair.at.wall, pair.at.trust, boot),
     )
     offset = pair.at.wall - pair.at.mono
-    low, high = db.execute(
-        "SELECT min(w), max(w + length_ms) FROM (SELECT length_ms,"
-        " CASE WHEN ? IS NULL THEN wall_ms ELSE mono_ms + ? END AS w"
-        " FROM batch WHERE boot = ? AND trust = 0)",
-        (mono, 0 if mono is None else wall - mono, boot),
-    ).fetchone()
-    if low is None:
-        return
-    db.execute(
-        "UPDATE reading SET wall_ms = mono_ms + ? WHERE wall_ms BETWEEN ? AND ?"
-        " AND series IN (SELECT id FROM series WHERE gateway = ?)"
-        " AND batch IN (SELECT id FROM batch WHERE boot = ? AND trust = 0)",
-        (offset, low, high, gateway, boot),
+    unset = db.execute(
+        "SELECT id, first_row, first_row + rows - 1 FROM batch WHERE boot = ? AND trust = 0",
+        (boot,),
+    ).fetchall()
+    db.executemany(
+        "UPDATE reading SET wall_ms = mono_ms + ? WHERE rowid BETWEEN ? AND ?",
+        [(offset, first, last) for _, first, last in unset],
     )
-    db.execute(
-        "UPDATE event SET wall_ms = mono_ms + ?"
-        " WHERE batch IN (SELECT id FROM batch WHERE boot = ? AND trust = 0)",
-        (offset, boot),
+    db.executemany(
+        "UPDATE event SET wall_ms = mono_ms + ? WHERE batch = ?",
+        [(offset, batch) for batch, _, _ in unset],
     )

@@ -82,6 +82,8 @@ CREATE TABLE batch (
     count INTEGER NOT NULL,
     bytes INTEGER NOT NULL,
     arrived_ms INTEGER NOT NULL,
+    first_row INTEGER NOT NULL,
+    rows INTEGER NOT NULL,
     UNIQUE (channel, sequence)
 ) STRICT;
 

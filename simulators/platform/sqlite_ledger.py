@@ -191,21 +191,14 @@ class SqliteLedger:
                 " AND pair_mono_ms IS NOT NULL",
                 boot,
             )
+        first_row = (self._id("SELECT coalesce(max(rowid), 0) FROM reading") or 0) + 1
         row = self._insert(
             "INSERT INTO batch (channel, sequence, span, epoch, boot, wall_ms, length_ms, mono_ms,"
-            " trust, count, bytes, arrived_ms) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            channel,
-            batch.sequence,
-            batch.span,
-            epoch.id,
-            boot,
-            start.wall,
-            batch.length,
-            start.mono,
-            start.trust,
-            batch.count,
-            batch.size,
-            arrived_ms,
+            " trust, count, bytes, arrived_ms, first_row, rows)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            *(channel, batch.sequence, batch.span, epoch.id, boot),
+            *(start.wall, batch.length, start.mono, start.trust),
+            *(batch.count, batch.size, arrived_ms, first_row, batch.count - len(contents.events)),
         )
         wall = start.wall if placed is None else start.mono + placed
         for block in contents.blocks:
@@ -238,7 +231,7 @@ class SqliteLedger:
         for gap in contents.gaps:
             self._add_gap(gateway, epoch.incarnation, gap)
         for pair in contents.pairs:
-            place(self._db, self._boot(gateway, pair.boot), gateway, pair)
+            place(self._db, self._boot(gateway, pair.boot), pair)
 
     def _series_of(
         self, epoch: KnownEpoch, gateway: int, stream: int, catalogue: Catalogue, block: Block
