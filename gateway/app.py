@@ -12,7 +12,7 @@ import json
 import logging
 import signal
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
@@ -20,7 +20,8 @@ from random import Random
 from typing import Any, Final
 
 from gateway import supervise
-from gateway.acquisition.poller import PolledDevice, Poller
+from gateway.acquisition.devices import PolledDevice
+from gateway.acquisition.poller import Poller
 from gateway.config.site import Site
 from gateway.keys.device import FileKeyStore, load_device_key
 from gateway.keys.platform import Recipient, load_recipient, load_signers
@@ -35,7 +36,7 @@ from gateway.model.reading import Reading
 from gateway.model.stream import Stream
 from gateway.plugins import Assembly
 from gateway.store.outbox import Entitled, Outbox
-from gateway.store.recorder import Recorder, Sealer
+from gateway.store.recorder import Recorder, Sealer, Written
 from gateway.store.sealing import Identity
 from gateway.store.store import StoreThread, open_outbox
 from gateway.sync.backoff import Backoff
@@ -188,7 +189,10 @@ class Agent:
             self._clock,
             epoch_s=site.store.epoch_hours * 3600,
         )
-        write = partial(self._thread.submit, sealer.write)
+
+        def write(readings: Sequence[Reading], events: Sequence[Event]) -> Written:
+            return self._thread.submit(sealer.write, readings, events)
+
         return Recorder(write, self._clock, site.store.seal_every_s), sealer
 
     def _uplink(self, outbox: Outbox) -> Uplink:
@@ -213,9 +217,7 @@ class Agent:
         happened = self._mailboxes.happened
         return Uplink(peer, self._broker, outbox, self._thread, self._clock, happened, backoff)
 
-    def _pollers(
-        self, outbox: Outbox, memories: Mapping[str, str], sealer: Sealer
-    ) -> list[Poller]:
+    def _pollers(self, outbox: Outbox, memories: Mapping[str, str], sealer: Sealer) -> list[Poller]:
         def remember(device: DeviceId, memory: Mapping[str, Any]) -> None:
             self._thread.submit(outbox.remember, device, json.dumps(memory))
 

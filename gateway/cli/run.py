@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from gateway.app import run_agent
 from gateway.config.loading import read
-from gateway.health.logs import start_logging
+from gateway.health import logs
 from gateway.model.clock import SystemClock
 from gateway.plugins import assemble
 
@@ -23,6 +24,10 @@ def main(argv: Sequence[str]) -> int:
         "--log", choices=("json", "text"), default="json", help="form of the log on standard error"
     )
     options = parser.parse_args(argv)
-    with start_logging(options.log):
-        asyncio.run(run_agent(assemble(read(options.site)), SystemClock()))
+    assembly = assemble(read(options.site))
+    writing = logs.set_up(sys.stderr, options.log)
+    try:
+        asyncio.run(run_agent(assembly, SystemClock()))
+    finally:
+        writing.stop()
     return os.EX_OK

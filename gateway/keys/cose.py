@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 import cbor2
@@ -120,7 +120,7 @@ def _to_be_signed(protected: bytes, external: bytes, payload: bytes) -> bytes:
     return cbor2.dumps(["Signature1", protected, external, payload])
 
 
-def _parts(message: bytes, tag: int, length: int) -> list[Any]:  # Any: checked by the caller
+def _parts(message: bytes, tag: int, length: int) -> Sequence[Any]:  # Any: checked by the caller
     try:
         decoded = cbor2.loads(message)
     except (cbor2.CBORDecodeError, ValueError, RecursionError, OverflowError, MemoryError) as error:
@@ -129,9 +129,12 @@ def _parts(message: bytes, tag: int, length: int) -> list[Any]:  # Any: checked 
     if not isinstance(decoded, cbor2.CBORTag) or decoded.tag != tag:
         msg = f"not tagged {tag}"
         raise CoseError(msg)
-    parts = decoded.value
-    if not isinstance(parts, list) or len(parts) != length or not isinstance(parts[0], bytes):
+    parts = decoded.value  # cbor2 hands an array inside a tag over as a tuple
+    if not isinstance(parts, list | tuple) or len(parts) != length:
         msg = "not an array of the right parts"
+        raise CoseError(msg)
+    if not isinstance(parts[0], bytes):
+        msg = "its protected header is not a byte string"
         raise CoseError(msg)
     return parts
 

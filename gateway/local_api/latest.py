@@ -8,7 +8,7 @@ from typing import Any
 
 from gateway.model.clock import Clock
 from gateway.model.ids import PERSONAL, DeviceId
-from gateway.model.reading import Flag, Kind, PointTable, Reading
+from gateway.model.reading import Flag, Point, PointTable, Reading, Value
 
 
 @dataclass(slots=True)
@@ -59,7 +59,7 @@ def as_rows(reading: Reading, clock: Clock) -> list[dict[str, Any]]:  # Any: JSO
         value, flag = reading.cells[place], reading.flags.get(place)
         if value is None and flag is None:
             continue
-        state = point.states.get(int(value)) if _is_state(point.kind, value) else None
+        state = _state_name(point, value)
         rows.append(
             {
                 "device": reading.device,
@@ -76,5 +76,5 @@ def as_rows(reading: Reading, clock: Clock) -> list[dict[str, Any]]:  # Any: JSO
     return rows
 
 
-def _is_state(kind: Kind, value: object) -> bool:
-    return kind is Kind.STATE and isinstance(value, int)
+def _state_name(point: Point, value: Value | None) -> str | None:
+    return point.states.get(value) if isinstance(value, int) else None

@@ -187,7 +187,7 @@ def _packed(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
             case Kind.FLOAT64:
                 floats["d"] += present
             case Kind.TEXT:
-                texts += present
+                texts += _texts(present)
             case _:
                 ints += differences(_integers(point, present))
     flags, told_bad = _flags(rows, len(shape.points))
@@ -219,6 +219,13 @@ def _integers(point: Point, values: Sequence[Any]) -> Sequence[int]:  # Any: num
             msg = "beyond 64 bits"
             raise OverflowError(msg)
     return numbers
+
+
+def _texts(values: Sequence[Any]) -> Sequence[str]:  # Any: should be text
+    if not set(map(type, values)) <= {str}:
+        msg = "not text"
+        raise TypeError(msg)
+    return values
 
 
 def _flags(rows: list[Row], width: int) -> tuple[list[Any], int]:

@@ -34,6 +34,9 @@ RETRY_AFTER_S: Final = 1.0
 WAITING_MOST: Final = 20_000
 """Readings that may wait in memory while the card takes nothing."""
 
+Written = asyncio.Future[tuple[int, int]]
+"""How many batches and bytes were committed, once they are."""
+
 BLOCKED_OUT = "store-full"
 BLOCKED_BACK = "store-back"
 
@@ -143,7 +146,7 @@ class Sealer:
 class Recorder:
     """The side on the event loop: two mailboxes and the task that empties them."""
 
-    write: Callable[[Sequence[Reading], Sequence[Event]], asyncio.Future[tuple[int, int]]]
+    write: Callable[[Sequence[Reading], Sequence[Event]], Written]
     """`Sealer.write`, run on the store's thread."""
     clock: Clock
     seal_every_s: float
@@ -219,7 +222,7 @@ class Recorder:
         counters.last_commit_s = self.clock.monotonic_s()
         if self._blocked:
             self._blocked = False
-            _log.info("the card takes writes again", extra={"event": BLOCKED_BACK})
+            _log.info(BLOCKED_BACK, extra={"dropped": counters.dropped_values})
             self.happened(
                 Event(BLOCKED_BACK, self.clock.now(), args={"dropped": counters.dropped_values})
             )
@@ -234,7 +237,7 @@ class Recorder:
         self._something.set()
         if not self._blocked:
             self._blocked = True
-            _log.error("%s", error, extra={"event": BLOCKED_OUT})
+            _log.error(BLOCKED_OUT, extra={"error": str(error)})
             self._events.append(Event(BLOCKED_OUT, self.clock.now(), Severity.ALARM))
 
     def _thin_out(self) -> None:

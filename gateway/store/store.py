@@ -49,12 +49,7 @@ def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> tuple[Outbox,
         return Outbox(path, entitled, max_bytes), None
     except StoreCorruptError as error:
         aside = _set_aside(path)
-        _log.exception(
-            "%s; set aside as %s",
-            error,
-            aside,
-            extra={"event": "store-damaged", "file": str(aside)},
-        )
+        _log.exception("store-damaged", extra={"error": str(error), "aside": str(aside)})
         return Outbox(path, entitled, max_bytes), aside
 
 

@@ -142,7 +142,7 @@ class Serving:
                 self.traffic.not_acks += 1
                 if not self._said_not_ack:
                     self._said_not_ack = True
-                    _log.warning("not an acknowledgement: %s", error, extra={"event": "not-an-ack"})
+                    _log.warning("not-an-ack", extra={"error": str(error)})
         acks = [ack for ack in acks if ack.consumer == self.peer.consumer]
         if not acks:
             return
@@ -176,11 +176,8 @@ class Serving:
             self.window.send_again(self.window.sent)
         for batch in {refused for ack in acks for refused in ack.refused}:
             if self.window.refused(batch):
-                _log.error(
-                    "the platform cannot use batch %d: told as a gap",
-                    batch.sequence,
-                    extra={"event": "batch-refused", "stream": batch.stream.topic},
-                )
+                extra = {"stream": batch.stream.topic, "sequence": batch.sequence}
+                _log.error("batch-refused", extra=extra)
                 await self.thread.submit(
                     self.outbox.give_up,
                     batch.stream,
@@ -193,9 +190,7 @@ class Serving:
         """Hand batches to the broker as far as there is room; say whether there is nothing more."""
         now_s = self.clock.monotonic_s()
         if self.window.silent(now_s):
-            _log.warning(
-                "the platform acknowledges nothing: sending again", extra={"event": "ack-silence"}
-            )
+            _log.warning("ack-silence", extra={"unsettled": self.window.unsettled})
         for (stream, audience), first, last in self.window.repeats(now_s):
             for parcel in await self.thread.submit(
                 self.outbox.parcel, stream, audience, first, last

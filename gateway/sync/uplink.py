@@ -101,7 +101,7 @@ class Uplink:
         """Say once that the link is gone."""
         if self._lost_at_s is None:
             self._lost_at_s = self._clock.monotonic_s()
-            _log.warning("%s", error, extra={"event": "link-lost"})
+            _log.warning("link-lost", extra={"error": str(error)})
             args = {"reason": str(error)}
             self._happened(Event("link-lost", self._clock.now(), Severity.WARNING, args=args))
 
@@ -114,5 +114,5 @@ class Uplink:
         if self._lost_at_s is not None:
             gone_s = round(self._clock.monotonic_s() - self._lost_at_s, 1)
             self._lost_at_s = None
-            _log.info("the link is back", extra={"event": "link-back", "duration_s": gone_s})
+            _log.info("link-back", extra={"duration_s": gone_s})
             self._happened(Event("link-back", self._clock.now(), args={"duration_s": gone_s}))

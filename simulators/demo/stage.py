@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.model.clock import Clock
+from gateway.model.files import durable_write
 from simulators.demo.broker import start_broker
 from simulators.demo.children import Child, ChildError, Children, mayak, output_of
 from simulators.demo.show import Scoreboard
 from simulators.demo.site_file import CONSUMER, GATEWAY, KINDS
 from simulators.demo.verdict import Verdict, judge
 from simulators.demo.wordings import Lang, say
-from simulators.durable import durable_write
 
 TICK_S: Final = 0.5
 DRAIN_WITHIN_S: Final = 30.0
@@ -217,7 +217,7 @@ class Stage:
             for at in self._kills_ms
         ]
         file = self.folder / "forgiven.jsonl"
-        durable_write(file, "".join(json.dumps(each) + "\n" for each in forgiven))
+        durable_write(file, "".join(json.dumps(each) + "\n" for each in forgiven).encode())
         _, out, err = await output_of(
             mayak(
                 "platform", "ledger", "--db", str(self.folder / "platform.db"), "--json",
