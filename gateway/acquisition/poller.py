@@ -28,6 +28,8 @@ from gateway.model.ids import CommandId, DeviceId, PointId
 from gateway.model.reading import Cause, Reading, Sample, Value, all_bad
 from gateway.supervise import contain
 
+__all__ = ["PolledDevice", "Poller"]
+
 log = logging.getLogger(__name__)
 
 FIRST_REOPEN_S: Final = 1.0
