@@ -199,7 +199,9 @@ def parse_scene(text: str, source: str) -> Scene:
     try:
         return Scene.model_validate(tomllib.loads(text))
     except tomllib.TOMLDecodeError as error:
-        raise SceneError([f"{source}: {error}"]) from error
+        found = re.search(r"at line (\d+)", str(error))
+        line = int(found[1]) if found else max(1, len(text.splitlines()))
+        raise SceneError([f"{source}:{line}: {error}"]) from error
     except ValidationError as error:
         raise SceneError(
             [
