@@ -62,17 +62,18 @@ def check_site(
     """Check a site file: every mistake at once, with its line. Exit code 78 when there is one."""
     chosen = lang or language()
     draft = read(site, chosen)
+    assembly: Assembly | None = None
+    mistakes: Sequence[Mistake] = ()
     notes: Sequence[Mistake] = ()
     try:
         assembly = assemble(draft)
-        mistakes: Sequence[Mistake] = ()
         if probe or not as_json:
             notes = assembly.not_there(_document(draft), chosen)
     except ConfigError as error:
         mistakes = error.mistakes
     if probe:
         mistakes = mistakes or notes
-    if mistakes:
+    if mistakes or assembly is None:
         if as_json:
             _print_json([_plain(mistake) for mistake in mistakes])
         else:

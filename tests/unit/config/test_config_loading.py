@@ -327,7 +327,8 @@ def test_any_lines_of_a_site_give_a_site_or_mistakes_on_lines_of_the_file(
 @given(st.data())
 def test_any_value_of_any_option_gives_a_site_or_a_mistake_on_its_line(data: st.DataObject) -> None:
     lines = GOOD.splitlines()
-    places = [place for place, line in enumerate(lines) if " = " in line]
+    named = ("id", "[")  # an id that changes leads others nowhere: that is told on their lines
+    places = [place for place, line in enumerate(lines) if not line.startswith(named)]
     place = data.draw(st.sampled_from(places))
     option = lines[place].split(" = ")[0]
     lines[place] = f"{option} = {data.draw(_SCALARS)}"

@@ -1,0 +1,153 @@
+"""What is found and what is allowed, in words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, Field, PlainValidator
+
+from gateway.config.checking import validate
+from gateway.config.document import parse_document
+from gateway.config.positions import KeyPath
+from gateway.config.site import Name, SitePath
+from gateway.config.wording import allowed, found, listed, nearest, visible
+from gateway.messages.formatting import LANGUAGES
+
+
+class Inner(BaseModel):
+    """A table."""
+
+    depth: int
+
+
+class Options(BaseModel):
+    """One option of each kind."""
+
+    whole: int
+    whole_from: int = Field(ge=1)
+    whole_to: int = Field(le=9)
+    whole_between: int = Field(ge=-1, le=9)
+    number: float
+    above: float = Field(gt=0)
+    above_to: float = Field(gt=0, le=0.5)
+    above_below: float = Field(gt=0, lt=1)
+    from_below: float = Field(ge=0, lt=1)
+    below: float = Field(lt=1)
+    maybe: int | None = None
+    either: int | Literal["auto"] = 0
+    one: Literal["a"] = "a"
+    some: Literal["a", "b", "c"] = "a"
+    yes: bool = True
+    text: str = ""
+    long: str = Field(default="", min_length=2)
+    short: str = Field(default="", max_length=9)
+    middle: str = Field(default="", min_length=2, max_length=9)
+    name: Name = "a"
+    hexadecimal: str = Field(default="0", pattern="^[0-9a-f]+$")
+    path: SitePath = Path()
+    numbers: list[int] = []
+    texts: list[str] = Field(default=["a"], min_length=1)
+    tables: list[Inner] = []
+    table: Inner = Inner(depth=1)
+    any_names: dict[str, float] = {}
+
+
+EXPECTED = {
+    "whole": "a whole number",
+    "whole_from": "a whole number of at least 1",
+    "whole_to": "a whole number up to 9",
+    "whole_between": "a whole number from -1 to 9",
+    "number": "a number",
+    "above": "a number above 0",
+    "above_to": "a number above 0, up to 0.5",
+    "above_below": "a number above 0 and below 1",
+    "from_below": "a number from 0 and below 1",
+    "below": "a number below 1",
+    "maybe": "a whole number",
+    "either": 'a whole number or "auto"',
+    "one": '"a"',
+    "some": '"a", "b" or "c"',
+    "yes": "true or false",
+    "text": "text in quotes",
+    "long": "text in quotes of at least 2 characters",
+    "short": "text in quotes of up to 9 characters",
+    "middle": "text in quotes of 2 to 9 characters",
+    "name": "a name of a-z, 0-9, `_`, `.`, `-`, up to 63 characters, a letter or digit first",
+    "hexadecimal": "text of the form ^[0-9a-f]+$",
+    "path": "the path of a file, in quotes",
+    "numbers": "a list of: a whole number",
+    "texts": "a list with at least one of: text in quotes",
+    "tables": "tables, each under its own `[[tables]]`",
+    "table": "a table",
+    "any_names": "a table of names with a number",
+}
+SCHEMA = Options.model_json_schema()
+
+
+@pytest.mark.parametrize("option", EXPECTED)
+def test_what_is_allowed_is_said_in_words(option: str) -> None:
+    assert allowed(SCHEMA["properties"][option], SCHEMA, "en", name=option) == EXPECTED[option]
+
+
+def test_what_is_allowed_is_said_in_russian() -> None:
+    said = {name: allowed(part, SCHEMA, "ru") for name, part in SCHEMA["properties"].items()}
+    assert said["whole_between"] == "целое число от -1 до 9"
+    assert said["above_to"] == "число больше 0 и не больше 0.5"
+    assert said["either"] == 'целое число или "auto"'
+    assert set(said) == set(EXPECTED)
+
+
+def test_a_schema_without_a_kind_allows_another_value() -> None:
+    assert allowed({}, {}, "en") == "another value"
+    assert allowed({"anyOf": [{"type": "null"}]}, {}, "en") == "nothing, none is defined"
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        (True, "true"),
+        (7, "7"),
+        (2**63, "a number of more than 64 bits"),
+        (-(2**63), str(-(2**63))),
+        (1.5, "1.5"),
+        (float("nan"), "nan"),
+        ('a"b', '"a\\"b"'),
+        ("x" * 99, '"' + "x" * 60 + '…"'),
+        ({}, "a table"),
+        ([1], "a list"),
+        ([], "an empty list"),
+    ],
+)
+def test_what_was_found_is_said_as_it_is_typed(value: object, said: str) -> None:
+    assert found(value, "en") == said
+
+
+@given(st.text(), st.sampled_from(LANGUAGES))
+def test_what_was_found_never_moves_the_cursor(value: str, lang: Literal["ru", "en"]) -> None:
+    assert visible(found(value, lang)).isprintable()
+
+
+def test_names_are_listed_and_the_nearest_is_meant() -> None:
+    assert listed(["a", "b"], "en") == "`a`, `b`"
+    assert listed([], "en") == "nothing, none is defined"
+    assert nearest("boud_rate", ["port", "baud_rate"]) == "baud_rate"
+    assert nearest("zzz", ["port", "baud_rate"]) is None
+
+
+class Unspeakable(BaseModel):
+    """A model whose JSON Schema cannot be made."""
+
+    odd: Annotated[object, PlainValidator(int)]
+
+
+def test_a_model_without_a_schema_is_explained_by_pydantic() -> None:
+    document = parse_document(Path("x.toml"), b"\n[t]\nodd = 'x'\nodder = 1\n", "en")
+    path: KeyPath = ("t",)
+    model, (mistake,) = validate(Unspeakable, document.tree["t"], document, path, "en")
+    assert model is None
+    assert (mistake.line, mistake.option) == (3, "t.odd")
+    assert "invalid literal for int()" in mistake.message
