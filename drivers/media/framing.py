@@ -1,4 +1,4 @@
-"""What a driver says to the owner of a line: how an answer looks, and how one is asked for. Pure; opens nothing."""
+"""What a driver says to the owner of a line: how an answer looks, and how to ask. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from gateway.model.errors import FrameError
 
 
 class ForeignFrameError(FrameError):
-    """What came belongs to somebody else, or is noise: the answer to the request may still follow."""
+    """What came is somebody else's, or noise: the answer to the request may still follow."""
 
 
 class Framing(Protocol):
@@ -18,9 +18,11 @@ class Framing(Protocol):
 
     @property
     def shape(self) -> Hashable | None:
-        """Return what answers that could be mistaken for one another have in common; None: this one never is.
+        """Return what answers that could be mistaken for one another have in common.
 
-        A request whose answer never came still has it coming: `drivers.media.lateness` says what follows.
+        None: this one never is.
+        A request whose answer never came still has it coming: `drivers.media.lateness` says what
+        follows.
         """
         ...
 
@@ -28,8 +30,8 @@ class Framing(Protocol):
         """Say how much of what was received is the answer.
 
         Returns:
-            n > 0: the first n bytes are the answer, whole and checked. 0: more bytes are needed. n < 0: the first -n
-            bytes are a whole answer to some earlier request: pass over them.
+            n > 0: the first n bytes are the answer, whole and checked. 0: more bytes are needed. n
+            < 0: the first -n bytes are a whole answer to some earlier request: pass over them.
 
         Raises:
             ForeignFrameError: this is no answer to the request, which may still come.
@@ -49,7 +51,7 @@ class ByteLine(Medium, Protocol):
 
     @property
     def generation(self) -> int:
-        """Return how often the port was opened: another number means that everybody on it may have changed."""
+        """Return how often the port was opened: after that, everybody on it may have changed."""
         ...
 
     async def exchange(
@@ -71,6 +73,7 @@ class ByteLine(Medium, Protocol):
         Raises:
             NoResponseError: nothing came.
             FrameError: something came that is no answer; it carries the bytes.
-            BusUnavailableError: the port is gone or cannot be opened; the message names the next action.
+            BusUnavailableError: the port is gone or cannot be opened; the message names the next
+                action.
         """
         ...

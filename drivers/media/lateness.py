@@ -1,11 +1,12 @@
-"""Answers that have not come yet: how a late one is kept from being taken for the answer to another request.
+"""Answers that have not come yet: a late one is not taken for the answer to another request.
 
-Protocols without transaction numbers leave a line in doubt after a request went unanswered: its answer may still come,
-and look just like the next one. The rules:
+Protocols without transaction numbers leave a line in doubt after a request went unanswered: its
+answer may still come, and look just like the next one. The rules:
 
-- a request whose answer could be mistaken for one that is owed waits until that has come or is too late;
-- the same poll, byte for byte, need not wait: whichever of the two answers comes says what was asked. A command must,
-  since its proof has to be from after it;
+- a request whose answer could be mistaken for one that is owed waits until that has come or is too
+  late;
+- the same poll, byte for byte, need not wait: whichever of the two answers comes says what was
+  asked. A command must, since its proof has to be from after it;
 - what comes and answers an owed request is taken off, whoever is being asked just then.
 """
 
@@ -41,7 +42,7 @@ class Debt:
     waited_for: int = 0
 
     async def settled(self, until: float | None = None) -> None:
-        """Return when the answer has come, or is not to be waited for any more: at `until`, or when it is too late."""
+        """Return when the answer has come, at `until`, or when it is too late for it."""
         self.waited_for += 1
         try:
             async with asyncio.timeout_at(self.until if until is None else until):
@@ -66,7 +67,7 @@ class LateAnswers:
         return bool(self._debts)
 
     def owe(self, request: bytes, answer: Framing, until: float) -> Debt | None:
-        """Remember that a request went out whose answer did not come; None when that answer is never mistaken."""
+        """Remember a request whose answer did not come; None: that answer is never mistaken."""
         if answer.shape is None:
             return None
         debt = Debt(request, answer, until)
@@ -76,7 +77,7 @@ class LateAnswers:
     def in_the_way(
         self, request: bytes, shape: Hashable | None, priority: Priority, now: float
     ) -> Debt | None:
-        """Return one that must be settled before this request may go out; forget what is too late by now."""
+        """Return one to settle before this request may go out; forget what is too late by now."""
         self._debts = [debt for debt in self._debts if debt.until > now]
         for debt in self._debts:
             if debt.answer.shape != shape or shape is None:
@@ -86,7 +87,7 @@ class LateAnswers:
         return None
 
     def answered(self, request: bytes, until: float) -> None:
-        """Note an answer to a request like one that is owed: nobody knows which it was, so one more may come."""
+        """Note an answer to a request like one that is owed: one more may come."""
         for debt in self._debts:
             if debt.request == request:
                 debt.until = max(debt.until, until)

@@ -1,4 +1,4 @@
-"""The owner of one line: one exchange at a time, commands first, whatever the protocol and the port.
+"""The owner of one line: one exchange at a time, commands first, whatever the protocol.
 
 An exchange costs one future, one timer and one call of the reader; nothing here runs per byte.
 """
@@ -40,7 +40,8 @@ class Line(Port):
 
         Args:
             line_id: its name in the site file.
-            gap_s: quiet time that the protocol wants before a request, from the last byte in either direction.
+            gap_s: quiet time that the protocol wants before a request, from the last byte in either
+                direction.
             char_s: how long one character takes; 0 where that does not matter.
             silence_s: how long nothing must come before a disturbed line is believed to be empty.
             echo: the adapter hears what it sends itself.
@@ -279,7 +280,7 @@ class Line(Port):
         self._silences += 1
         self._fail(NoResponseError(f"line {self._id}: no answer to {self._request.hex(' ')}"))
         if self._silences == self._drops_after_silences:
-            # A connection whose far end was cut off or restarted looks just like this; a new one tells.
+            # A far end that was cut off or restarted looks just like this; a new connection tells.
             self._lose("is opened anew")
 
     def _succeed(self, frame: bytes) -> None:

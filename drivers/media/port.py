@@ -1,12 +1,13 @@
-"""A port that carries bytes: opening, closing, sending, receiving, and losing it. What is said over it is `line`'s business.
+"""A port that carries bytes: opening, closing, sending, receiving, and losing it.
 
-A port is used by its file descriptor (`Channel`), so that a serial port and a TCP connection are read, emptied and lost in
-the same way, without a thread and without a buffer in between.
+A port is used by its file descriptor (`Channel`), so that a serial port and a TCP connection are
+read, emptied and lost in the same way, without a thread and without a buffer in between.
 """
 
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
@@ -49,8 +50,8 @@ class Statistics:
     busy_s: float = 0.0
 
 
-class Port:
-    """One port. A kind of port says how it is opened; a `Line` says what happens with what comes."""
+class Port(ABC):
+    """One port. A kind of port says how it is opened; a `Line`, what happens with what comes."""
 
     medium: ClassVar[str]
 
@@ -82,31 +83,31 @@ class Port:
     # For a kind of port
 
     @property
+    @abstractmethod
     def _place(self) -> str:
         """Return what a person calls the port."""
-        raise AssertionError
 
+    @abstractmethod
     async def _connect(self) -> Channel:
         """Open the port.
 
         Raises:
             BusUnavailableError: it is not there; the message says what to look at.
         """
-        raise AssertionError
 
     # For the line
 
+    @abstractmethod
     def _opened(self) -> None:
         """Start afresh on a port that was just opened."""
-        raise AssertionError
 
+    @abstractmethod
     def _received(self, data: bytes) -> None:
         """Take what came."""
-        raise AssertionError
 
+    @abstractmethod
     def _lost(self, error: BusUnavailableError) -> None:
         """Tell whoever waits that the port is gone."""
-        raise AssertionError
 
     # Opening and closing
 

@@ -1,6 +1,7 @@
 """A serial port: RS-485 and RS-232 through an adapter or a port of the board.
 
-Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, 2.5.1.1 (quiet time between frames).
+Source: MODBUS over Serial Line Specification and Implementation Guide V1.02, 2.5.1.1 (quiet time
+between frames).
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ FAST_GAP_S: Final = 0.00175
 SILENCE_S: Final = 0.03
 """USB adapters hand over in bursts up to 16 ms apart."""
 PAUSE_S: Final = 0.1
-"""Silence inside an answer that ends it: 1.5 characters on the wire, but an adapter and a busy board add to that."""
+"""Silence inside an answer that ends it: 1.5 characters on the wire, plus what adapters add."""
 
 _PARITIES: Final = {
     "none": serial.PARITY_NONE,
@@ -131,7 +132,7 @@ class SerialLine(Line):
 
 
 def wait_for_a_byte(fd: int) -> None:
-    """Make an empty port say "nothing yet" instead of "end": pyserial asks for reads of no bytes (termios(3), VMIN)."""
+    """Make an empty port say "nothing yet" instead of "end": pyserial has VMIN 0 (termios(3))."""
     attributes = termios.tcgetattr(fd)
     attributes[6][termios.VMIN] = 1
     attributes[6][termios.VTIME] = 0
@@ -158,13 +159,14 @@ def advice(config: SerialLineConfig, error: Exception) -> str:
         there = f"; there are: {', '.join(found)}" if found else ""
         return f"there is no port {port}: plug the adapter in, or correct the name{there}"
     if number in {errno.EACCES, errno.EPERM}:
-        return f"{port} may not be opened: add the user of the gateway to the group that owns it (mostly dialout)"
+        return f"{port} may not be opened: add the gateway's user to its group (mostly dialout)"
     if number in {errno.EBUSY, errno.EAGAIN}:
         return f"{port} is in use by another program: stop that program"
     if number == errno.ENOTTY:
         return f"{port} is no serial port: correct the name"
     if isinstance(error, (ValueError, termios.error)) or number == errno.EINVAL:
-        return f"{port} cannot be set to {config.baud_rate} {config.byte_size}{config.parity[0].upper()}{config.stop_bits}"
+        setting = f"{config.byte_size}{config.parity[0].upper()}{config.stop_bits}"
+        return f"{port} cannot be set to {config.baud_rate} {setting}: correct the options"
     return f"{port}: {error}"
 
 

@@ -88,7 +88,7 @@ def advice(config: TcpLineConfig, error: OSError) -> str:
     """Say why the far end cannot be reached, and what to do next."""
     place = f"{config.host}:{config.port}"
     if isinstance(error, ConnectionRefusedError):
-        return f"{place} refuses the connection: check the port number, and that the device has its server switched on"
+        return f"{place} refuses the connection: check the port, and that the device's server is on"
     if isinstance(error, socket.gaierror):
         return (
             f"{place}: this name has no address: check the spelling, or give the address in figures"

@@ -12,8 +12,8 @@ from gateway.model.driver import Priority
 class Turnstile:
     """Lets one holder through at a time.
 
-    The queues are as long as there are tasks that wait, and a task waits once: a poller per line and the commands
-    under way. So they need no bound of their own.
+    The queues are as long as there are tasks that wait, and a task waits once: a poller per line
+    and the commands under way. So they need no bound of their own.
     """
 
     __slots__ = ("_queues", "_taken")
@@ -31,7 +31,7 @@ class Turnstile:
         return True
 
     async def enter(self, priority: Priority) -> None:
-        """Enter when it is our turn. Whoever entered calls `leave`; who is cancelled while waiting has not entered."""
+        """Enter when it is our turn. Who entered calls `leave`; who is cancelled has not."""
         if self.try_enter():
             return
         turn = asyncio.get_running_loop().create_future()

@@ -1,9 +1,11 @@
 """From the registers of an answer to values, and back. Pure.
 
-The decoder of a read is compiled once: one `struct` for each byte order that occurs takes all values out at once, and
-short loops over the few points that need more (a scale, a mask, a sentinel) finish them. There is no call per value.
+The decoder of a read is compiled once: one `struct` for each byte order that occurs takes all
+values out at once, and short loops over the few points that need more (a scale, a mask, a sentinel)
+finish them. There is no call per value.
 
-Source: MODBUS Application Protocol Specification V1.1b3, 4.2 (registers are big-endian), 6.1 (least significant bit first).
+Source: MODBUS Application Protocol Specification V1.1b3, 4.2 (registers are big-endian), 6.1 (least
+significant bit first).
 """
 
 from __future__ import annotations
@@ -70,11 +72,6 @@ class BitsDecoder:
 class RegistersDecoder:
     """Decodes the answer to one read of holding or input registers."""
 
-    __slots__ = (
-        "_bcd", "_bools", "_floats", "_limits", "_masked", "_pick", "_scaled", "_sentinels", "_size",
-        "_states", "_straight", "_swapped", "_texts",
-    )  # fmt: skip
-
     def __init__(self, span: Span, points: Sequence[MappedPoint]) -> None:
         """Compile. Points of the same registers (bit fields, aliases) share one raw value."""
         self._size: Final = span.length * 2
@@ -123,15 +120,7 @@ class RegistersDecoder:
 
     def decode(self, frame: bytes, start: int) -> Decoded:
         """Return the cells; `frame` has the registers from `start` on."""
-        raws: tuple[Any, ...] = ()  # Any: int, float or bytes, as the layout of this read says
-        for unpack in self._straight:
-            raws += unpack(frame, start)
-        if self._swapped:
-            words = array("H", frame[start : start + self._size])
-            words.byteswap()
-            for unpack in self._swapped:
-                raws += unpack(words)
-        cells: list[Any] = list(self._pick(raws))
+        cells = self._unpack(frame, start)
         flags: dict[int, Flag] = {}
         for place, mask, shift in self._masked:
             cells[place] = (cells[place] & mask) >> shift
@@ -141,15 +130,22 @@ class RegistersDecoder:
         self._finish_types(cells, flags)
         for place, scale, offset in self._scaled:
             cells[place] = cells[place] * scale + offset
-        for place, low, high in self._limits:
-            if not low <= cells[place] <= high:
-                flags.setdefault(place, OUT_OF_RANGE)
-        for place in flags:
-            cells[place] = None  # BAD has no value
-        for place, states in self._states:
-            if cells[place] not in states and place not in flags:
-                flags[place] = UNKNOWN_STATE
+        self._judge(cells, flags)
         return cells, flags or NO_FLAGS
+
+    def _unpack(
+        self, frame: bytes, start: int
+    ) -> list[Any]:  # Any: as the layout of this read says
+        """Return the raw value of each point."""
+        raws: tuple[Any, ...] = ()
+        for unpack in self._straight:
+            raws += unpack(frame, start)
+        if self._swapped:
+            words = array("H", frame[start : start + self._size])
+            words.byteswap()
+            for unpack in self._swapped:
+                raws += unpack(words)
+        return list(self._pick(raws))
 
     def _finish_types(self, cells: list[Any], flags: dict[int, Flag]) -> None:
         """Finish what a `struct` cannot: digits, texts, bits; and refuse what is no number."""
@@ -170,9 +166,20 @@ class RegistersDecoder:
         for place in self._bools:
             cells[place] = cells[place] != 0
 
+    def _judge(self, cells: list[Any], flags: dict[int, Flag]) -> None:
+        """Hold the values against limits and states; take away those that are BAD."""
+        for place, low, high in self._limits:
+            if not low <= cells[place] <= high:
+                flags.setdefault(place, OUT_OF_RANGE)
+        for place in flags:
+            cells[place] = None  # BAD has no value
+        for place, states in self._states:
+            if cells[place] not in states and place not in flags:
+                flags[place] = UNKNOWN_STATE
+
 
 def decode_text(raw: bytes, encoding: str) -> str | None:
-    """Return the text up to the first NUL without padding, or None when it is no text in that encoding."""
+    """Return the text up to the first NUL without padding, or None when it is no text."""
     try:
         text = raw.partition(b"\0")[0].decode(encoding).strip(" ")
     except UnicodeDecodeError:
@@ -181,7 +188,7 @@ def decode_text(raw: bytes, encoding: str) -> str | None:
 
 
 def sentinel_raws(field: Field) -> frozenset[float]:
-    """Return the patterns that mean "no value" as the raw values that `struct` makes of them (NaN left out)."""
+    """Return the patterns that mean "no value" as `struct` makes them raw values; NaN left out."""
     if field.mask is not None or field.type is Type.STRING:
         return frozenset(field.sentinels)
     values = (_as_raw(field.type, pattern) for pattern in field.sentinels)
@@ -206,7 +213,7 @@ def _code(field: Field) -> str:
 
 
 def _layout(order: Order, lane: Sequence[tuple[int, str]]) -> struct.Struct:
-    """Return the layout of fields at these byte offsets, in rising order, with what lies between left out."""
+    """Return the layout of fields at these rising byte offsets; what lies between is left out."""
     parts: list[str] = [order.endian]
     position = 0
     for start, code in lane:

@@ -26,13 +26,13 @@ Period = Annotated[float, Field(gt=0, le=86_400)]
 
 
 class ModbusConfig(BaseModel):
-    """Options of one device. Validated with `context={"site_dir": Path}`, where the site's own profiles are looked for."""
+    """Options of one device, validated with `context={"site_dir": Path}`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     profile: str = Field(
         min_length=1,
-        description="register map: profiles/NAME.toml beside the site file, or one that comes with Mayak",
+        description="register map: profiles/NAME.toml beside the site file, or one of Mayak's own",
     )
     unit: int = Field(
         default=1,
@@ -60,7 +60,7 @@ class ModbusConfig(BaseModel):
     )
     framing: Literal["auto", "mbap", "rtu"] = Field(
         default="auto",
-        description="auto: mbap over tcp, rtu over serial; rtu over tcp is a serial line behind a network adapter",
+        description="auto: mbap over tcp, rtu over serial; rtu over tcp: serial behind an adapter",
     )
     period_s: Period | None = Field(
         default=None, description="poll period of the profile's first group, in seconds"
@@ -91,7 +91,7 @@ class ModbusConfig(BaseModel):
         ]
         if unknown:
             groups = ", ".join(profile.periods)
-            msg = f"{', '.join(unknown)}: neither a group of profile {profile.name} ({groups}) nor one of its points"
+            msg = f"{', '.join(unknown)}: neither a group of {profile.name} ({groups}) nor a point"
             raise ValueError(msg)
         return periods
 
@@ -113,7 +113,7 @@ def _site_dir(info: ValidationInfo) -> Path | None:
 
 
 def poll_groups(config: ModbusConfig) -> tuple[PollGroup, ...]:
-    """Return the groups of the device: those of the profile that have points, with the periods of the site.
+    """Return the groups of the profile that have points, with the periods of the site.
 
     A point that the site gives a period of its own makes a group under its own name.
     """

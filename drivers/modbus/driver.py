@@ -40,10 +40,11 @@ FAULT_AGAIN_POLLS: Final = 30
 class Modbus:
     """One device. A `PolledDriver`, a `CommandableDriver` and a `RememberingDriver`.
 
-    What the device refuses is no failure of the link: a read of several points is taken apart until what can be had
-    is had, and where it may not be put together again is kept (`Lore.seams`). A point that is refused alone is BAD, and is
-    asked again when the line has been opened anew or after a long time. A device that refuses everything is asked for
-    one point each time; as soon as that is given, all are asked.
+    What the device refuses is no failure of the link: a read of several points is taken apart until
+    what can be had is had, and where it may not be put together again is kept (`Lore.seams`). A
+    point that is refused alone is BAD, and is asked again when the line has been opened anew or
+    after a long time. A device that refuses everything is asked for one point each time; as soon as
+    that is given, all are asked.
     """
 
     def __init__(self, config: ModbusConfig, line: ByteLine) -> None:
@@ -149,7 +150,7 @@ class Modbus:
             self._learned = True
 
     async def _try(self, read: Read, gathered: Gathered) -> bool:
-        """Ask for a part of a refused read, taking it apart in turn; say whether it was given whole."""
+        """Ask for a part of a refused read, taken apart in turn; say whether it was given whole."""
         compiled = gathered.compiled.compile(read, self._speech)
         frame = await self._ask(compiled.question, Priority.POLL)
         code = compiled.question.refusal(frame)
@@ -167,7 +168,7 @@ class Modbus:
         self._polls_since_refusal = 0
 
     async def _probe(self, compiled: CompiledGroup) -> None:
-        """Ask for one point of a group that is refused as a whole; if it is given now, forget all refusals.
+        """Ask for one point of a group that is refused; if it is given now, forget all refusals.
 
         Raises:
             DeviceRejectedError: it is still refused.
@@ -300,7 +301,7 @@ class Modbus:
         return self._lore.dump()
 
     def recall(self, memory: Mapping[str, Any]) -> None:  # Any: plain JSON values
-        """Take back seams; those that lie at the edges of no points (the profile has changed) are ignored."""
+        """Take back seams; those at edges of no points (the profile has changed) are dropped."""
         self._lore.load(memory, [mapped.field.span for mapped in self._config.map.points.values()])
         self._compiled.clear()
 

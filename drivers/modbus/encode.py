@@ -14,14 +14,15 @@ from gateway.model.reading import Kind, Point, Value
 
 _BCD_LIMIT: Final = {Type.BCD16: 9_999, Type.BCD32: 99_999_999}
 _GRID_TOLERANCE: Final = 1e-6
-"""How far from a step, as a part of it, a value may be to count as being on it: binary fractions are never quite."""
+"""How far from a step, as a part of it, a value counts as being on it: fractions never are."""
 
 
 def encode_value(mapped: MappedPoint, value: Value) -> tuple[Value, bytes]:
     """Return what the point will be, and its registers as they go over the wire.
 
     Args:
-        mapped: the point, which lies in registers; a bit field gives the register with all its other bits 0.
+        mapped: the point, which lies in registers; a bit field gives the register with all its
+        other bits 0.
         value: in the unit of the point; a state by its number or its name.
 
     Raises:
@@ -87,7 +88,8 @@ def _to_raw(point: Point, field: Field, value: float) -> float:
     step = round(exact)
     if abs(exact - step) > _GRID_TOLERANCE:
         nearest = step * field.scale + field.offset if field.scaled else step
-        msg = f"{point.name}: {value} is not a step of {field.scale:g} {point.unit}; the nearest is {nearest:g}"
+        grid = f"a step of {field.scale:g} {point.unit}"
+        msg = f"{point.name}: {value} is not {grid}; the nearest is {nearest:g}"
         raise CommandRefusedError(msg)
     return step
 

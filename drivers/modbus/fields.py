@@ -1,6 +1,7 @@
 """Where a point lies in a Modbus device, and how its registers are to be read. Pure.
 
-Source: MODBUS Application Protocol Specification V1.1b3, 4.3 (data model) and 6.1 to 6.16 (functions).
+Source: MODBUS Application Protocol Specification V1.1b3, 4.3 (data model) and 6.1 to 6.16
+(functions).
 """
 
 from __future__ import annotations
@@ -105,7 +106,7 @@ class Order(StrEnum):
 
     @property
     def swapped(self) -> bool:
-        """Say whether the two bytes of each register are exchanged first, to read the rest by `endian`."""
+        """Say whether the bytes of each register are exchanged first, before `endian`."""
         return self in {Order.BADC, Order.CDAB}
 
     @property

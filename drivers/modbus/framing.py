@@ -1,10 +1,11 @@
 """Requests and answers of Modbus as they stand on the line: RTU and MBAP. Pure.
 
-The protocol data units of requests, the checksum and the codes of refusals are pymodbus's; finding the answer in what
-comes is done here, because the answer must be checked against the request: pymodbus lets a short one pass.
+The protocol data units of requests, the checksum and the codes of refusals are pymodbus's; finding
+the answer in what comes is done here, because the answer must be checked against the request:
+pymodbus lets a short one pass.
 
-Source: MODBUS Application Protocol Specification V1.1b3, 4.1 and 7; MODBUS over Serial Line V1.02, 2.5.1;
-MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 3.1.3 (MBAP header).
+Source: MODBUS Application Protocol Specification V1.1b3, 4.1 and 7; MODBUS over Serial Line V1.02,
+2.5.1; MODBUS Messaging on TCP/IP Implementation Guide V1.0b, 3.1.3 (MBAP header).
 """
 
 from __future__ import annotations
@@ -47,18 +48,19 @@ _READS: Final = {
 _RTU_FRAMER: Final = FramerRTU(DecodePDU(is_server=False))
 _MBAP_FRAMER: Final = FramerSocket(DecodePDU(is_server=False))
 _TRANSACTIONS: Final = itertools.count(1)
-"""One row of transaction ids for all devices, so that no two on one connection use the same at a time."""
+"""One row of transaction ids for all: no two devices on one connection use the same at a time."""
 
 _RTU_HEAD: Final = 2
 _RTU_REFUSAL: Final = 5
 _MBAP_HEAD: Final = 6
 _MBAP_REFUSAL: Final = 9
+_LEAST_LENGTH: Final = 2
 _PDU_MAX: Final = 253
 
 
 @dataclass(frozen=True, slots=True)
 class Body:
-    """What an answer must be, whatever the framing: the unit, the function, and the bytes after it."""
+    """What an answer must be, whatever the framing: unit, function, and the bytes after it."""
 
     unit: int
     function: int
@@ -79,7 +81,7 @@ class RtuAnswer:
 
     @property
     def shape(self) -> Hashable:
-        """Return how a good answer starts (unit, function, length): RTU frames of these look alike."""
+        """Return how a good answer starts (unit, function, length): such frames look alike."""
         return self.head
 
     def measure(self, received: bytes | bytearray, /) -> int:
@@ -92,23 +94,21 @@ class RtuAnswer:
         body = self.body
         if not received:
             return 0
-        if received.startswith(self.head):
-            size = body.size + 2
-        else:
-            size = self._odd_size(received)
+        good = received.startswith(self.head)
+        size = body.size + 2 if good else self._odd_size(received)
         if len(received) < size or not size:
             return 0
         checksum = FramerRTU.compute_CRC(bytes(received[: size - 2]))
         if checksum != received[size - 2] << 8 | received[size - 1]:
             msg = f"{body.asked}: wrong checksum"
             raise FrameError(msg, answer=bytes(received[:size]))
-        if received[1] == body.function and not received.startswith(self.head):
+        if received[1] == body.function and not good:
             msg = f"{body.asked}: the answer is of another length or place"
             raise FrameError(msg, answer=bytes(received[:size]))
         return size
 
     def _odd_size(self, received: bytes | bytearray) -> int:
-        """Return the length of a frame that does not start as a good answer does; 0 when it cannot be told yet."""
+        """Return the length of a frame that starts unlike a good answer; 0: too early to tell."""
         body = self.body
         if received[0] != body.unit:
             msg = f"{body.asked}: answered by unit {received[0]}, or noise"
@@ -156,7 +156,7 @@ class MbapAnswer:
         transaction, protocol, length = (
             int.from_bytes(received[at : at + 2], "big") for at in (0, 2, 4)
         )
-        if protocol or not 2 <= length <= _PDU_MAX + 1:
+        if protocol or not _LEAST_LENGTH <= length <= _PDU_MAX + 1:
             msg = f'{body.asked}: this is no Modbus TCP; is it RTU over TCP (framing = "rtu")?'
             raise ForeignFrameError(msg, answer=bytes(received))
         size = _MBAP_HEAD + length
@@ -269,7 +269,7 @@ class Speech:
         return self._question(pdu, pdu.encode(), 6, f"write coil {address}")
 
     def write_registers(self, address: int, registers: bytes, *, multiple: bool) -> Question:
-        """Return the request that sets registers, with function 6 where it can and may be, else with 16."""
+        """Return the request that sets registers: function 6 where it may be, else 16."""
         words = list(struct.unpack(f">{len(registers) // 2}H", registers))
         span = Span(Table.HOLDING, address, len(words))
         pdu: ModbusPDU

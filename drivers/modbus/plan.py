@@ -1,7 +1,8 @@
 """Which registers to read together. Pure.
 
-Points that stand close together are read with one request. A device may refuse such a read because of a hole in it;
-then it is split, and what was learned is kept as *seams*: pairs of registers that may not stand in one read.
+Points that stand close together are read with one request. A device may refuse such a read because
+of a hole in it; then it is split, and what was learned is kept as *seams*: pairs of registers that
+may not stand in one read.
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class Lore:
         return {"seams": [[str(seam.table), seam.left, seam.right] for seam in sorted(self.seams)]}
 
     def load(self, memory: object, spans: Collection[Span]) -> None:
-        """Take back what `dump` gave; what is of another form, or at the edge of none of `spans`, is ignored."""
+        """Take what `dump` gave, but for what has another form or lies at no edge of `spans`."""
         kept = memory.get("seams") if isinstance(memory, Mapping) else None
         lasts = {(str(span.table), span.end - 1) for span in spans}
         firsts = {(str(span.table), span.address) for span in spans}
@@ -78,7 +79,7 @@ class Lore:
 
 
 def plan(wanted: Iterable[Span], limits: Limits, lore: Lore) -> tuple[Read, ...]:
-    """Return the reads, in rising order, that bring all wanted spans with as few requests as the rules allow.
+    """Return the reads, in rising order, that bring all wanted spans: as few as the rules allow.
 
     Args:
         wanted: spans of which no two overlap, unless they are the same.
@@ -135,8 +136,8 @@ def read_of(*parts: Span) -> Read:
 def split(read: Read) -> tuple[Read, Read] | None:
     """Return a refused read in two, or None when it brings one span only.
 
-    The cut goes through a gap when there is one (the middle one of several), since what lies in a gap is what devices
-    mostly refuse; else through the middle.
+    The cut goes through a gap when there is one (the middle one of several), since what lies in a
+    gap is what devices mostly refuse; else through the middle.
     """
     parts = read.parts
     cuts = range(1, len(parts))

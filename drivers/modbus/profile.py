@@ -1,6 +1,7 @@
 """A profile: the register map of one model of device, as data.
 
-`load_profile` finds and checks one. Whatever is wrong in the file is told at once, each mistake with its line.
+`load_profile` finds and checks one. Whatever is wrong in the file is told at once, each mistake
+with its line.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from drivers.modbus.fields import MappedPoint, Span
 from drivers.modbus.plan import Limits, overlap
@@ -30,7 +32,7 @@ _TOML_LINE: Final = re.compile(r"\(at line (\d+)")
 
 
 class ProfileError(ValueError):
-    """A profile cannot be used. `mistakes` say where and why; a configuration reports them beside its own."""
+    """A profile cannot be used. `mistakes` say where and why, as those of a configuration do."""
 
     def __init__(self, message: str, mistakes: Sequence[Mistake] = ()) -> None:
         """Take one sentence, and the mistakes inside the file if there is a file."""
@@ -54,10 +56,11 @@ class Profile:
 
 
 def load_profile(name: str, site_dir: Path | None) -> Profile:
-    """Find a profile by name and check it: in `site_dir/profiles` first, then among those that come with Mayak.
+    """Find a profile by name and check it: in `site_dir/profiles` first, then among our own.
 
     Raises:
-        ProfileError: there is none of that name (it lists near ones), or it has mistakes (it lists them all).
+        ProfileError: there is none of that name (it lists near ones), or it has mistakes (it lists
+        them all).
     """
     folders = [SHIPPED] if site_dir is None else [site_dir / "profiles", SHIPPED]
     for folder in folders:
@@ -88,7 +91,7 @@ def read_profile(path: Path) -> Profile:
 
 @lru_cache(maxsize=128)  # a site has many devices of few models
 def parse_profile(text: str, path: Path) -> Profile:
-    """Check the text of a profile; `path` is where it is from, and its stem must be the profile's name.
+    """Check the text of a profile from the file `path`, whose stem must be the profile's name.
 
     Raises:
         ProfileError: every mistake with its line.
@@ -178,11 +181,11 @@ def _overlaps(points: Sequence[PointModel], never: Sequence[Span]) -> list[tuple
     found: list[tuple[Loc, str]] = []
     built = [point.build() for point in points]
     for place, (point, one) in enumerate(built):
-        for span in never:
-            if overlap(one.span, span):
-                found.append(
-                    (("point", place, "address"), f"lies in {span}, which is never to be read")
-                )
+        found += [
+            (("point", place, "address"), f"lies in {span}, which is never to be read")
+            for span in never
+            if overlap(one.span, span)
+        ]
         for other_point, other in built[:place]:
             if not overlap(one.span, other.span):
                 continue
@@ -196,8 +199,8 @@ def _overlaps(points: Sequence[PointModel], never: Sequence[Span]) -> list[tuple
             ):
                 continue
             message = (
-                f"{point.name} ({one.span}) overlaps {other_point.name} ({other.span}); only bit fields (mask) of the "
-                "same registers, or two names for the very same value, may share them"
+                f"{point.name} ({one.span}) overlaps {other_point.name} ({other.span}); only bit "
+                "fields (mask) of the same registers, or two names for one value, may share them"
             )
             found.append((("point", place, "address"), message))
     return found
@@ -250,7 +253,7 @@ def _option(raw: Mapping[str, Any], loc: Loc) -> str:  # Any: what TOML holds
     return ".".join(words)
 
 
-def _sentence(problem: Any) -> str:  # Any: ErrorDetails of pydantic
+def _sentence(problem: ErrorDetails) -> str:
     """Say what was found and what is allowed."""
     if problem["type"] == "extra_forbidden":
         return "there is no such option"

@@ -16,7 +16,7 @@ from gateway.model.reading import NO_FLAGS, Flag, Quality, Sample, Value
 
 @dataclass(frozen=True, slots=True)
 class CompiledRead:
-    """One request, how to decode its answer, and the places of the values in the table of the group."""
+    """One request, how to decode its answer, and where its values go in the table of the group."""
 
     read: Read
     question: Question

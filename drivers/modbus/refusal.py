@@ -39,7 +39,8 @@ def raise_for_read(code: int, asked: str) -> None:
     """Raise for codes that say nothing about what was asked, only that it cannot be had now.
 
     Raises:
-        NoResponseError: busy, or a gateway without its device. The caller asks again, as it would after silence.
+        NoResponseError: busy, or a gateway without its device. The caller asks again, as it would
+        after silence.
     """
     if code in _NOT_NOW:
         msg = f"{asked}: not now, {_named(code)}"

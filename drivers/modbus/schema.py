@@ -125,7 +125,7 @@ class PointModel(_Model):
     reference: str | None = Field(
         default=None,
         pattern=r"^[0134](\d{4}|\d{5})$",
-        description='instead of table and address: the number some manuals print, from 1, as text ("40001", "400001")',
+        description='instead of table and address: as in some manuals, from 1, as text ("40001")',
     )
     type: Type | None = Field(
         default=None, description="what stands there; bool for coils and discrete inputs"
@@ -393,7 +393,7 @@ class VectorModel(_Model):
     )
     flags: Mapping[str, str] = Field(
         default_factory=dict,
-        description='points without a good value, by cause: "no_value", "out_of_range", "unknown_state"',
+        description='points without a good value, with the cause, for example "no_value"',
     )
 
     @field_validator("request", "answer")
@@ -407,7 +407,8 @@ class VectorModel(_Model):
     def _causes(cls, flags: Mapping[str, str]) -> Mapping[str, str]:
         for cause in flags.values():
             if cause.upper() not in Cause.__members__:
-                msg = f"{cause!r} is not one of {', '.join(name.lower() for name in Cause.__members__)}"
+                allowed = ", ".join(name.lower() for name in Cause.__members__)
+                msg = f"{cause!r} is not one of {allowed}"
                 raise ValueError(msg)
         return flags
 

@@ -1,4 +1,4 @@
-"""Checks the test vectors of a profile: does what the document shows decode to what it says? Pure."""
+"""Checks the test vectors of a profile: does an answer decode to what is said of it? Pure."""
 
 from __future__ import annotations
 
