@@ -24,7 +24,8 @@ ROOM: Final = 2000
 """Records that may wait to be written."""
 _EVENT: Final = re.compile(r"[a-z0-9]+(?:[-_.][a-z0-9]+)*")
 _OWN: Final = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-_STOP_WITHIN_S: Final = 2.0
+STOP_WITHIN_S: Final = 2.0
+"""How long a stop waits for a stream that is stuck."""
 
 _Queue = queue.Queue[logging.LogRecord | None]
 """None asks the writer to end."""
@@ -103,11 +104,18 @@ class _Mailbox(QueueHandler):
 class _Writer(QueueListener):
     """Writes what waits, and says how much did not get in."""
 
-    def __init__(self, waiting: _Queue, mailbox: _Mailbox, handler: logging.Handler) -> None:
+    def __init__(
+        self,
+        waiting: _Queue,
+        mailbox: _Mailbox,
+        handler: logging.Handler,
+        stop_within_s: float,
+    ) -> None:
         super().__init__(waiting, handler)
         self._waiting: Final = waiting
         self._mailbox: Final = mailbox
         self._handler: Final = handler
+        self._stop_within_s: Final = stop_within_s
         self._told = 0
 
     def handle(self, record: logging.LogRecord) -> None:
@@ -122,7 +130,7 @@ class _Writer(QueueListener):
     def enqueue_sentinel(self) -> None:
         """Ask the thread to end once it has written what waits."""
         try:
-            self._waiting.put(None, timeout=_STOP_WITHIN_S)
+            self._waiting.put(None, timeout=self._stop_within_s)
         except queue.Full:
             self._mailbox.dropped += self._waiting.qsize()
 
@@ -131,7 +139,7 @@ class _Writer(QueueListener):
         thread, self._thread = self._thread, None
         if thread is not None:
             self.enqueue_sentinel()
-            thread.join(_STOP_WITHIN_S)
+            thread.join(self._stop_within_s)
 
 
 class Logs:
@@ -157,7 +165,12 @@ class Logs:
 
 
 def set_up(
-    stream: TextIO, form: Form = "json", *, level: int = logging.INFO, room: int = ROOM
+    stream: TextIO,
+    form: Form = "json",
+    *,
+    level: int = logging.INFO,
+    room: int = ROOM,
+    stop_within_s: float = STOP_WITHIN_S,
 ) -> Logs:
     """Send every log record of the process to `stream`.
 
@@ -166,12 +179,13 @@ def set_up(
         form: "json" for machines, "text" for a terminal.
         level: records below it are not made.
         room: records that may wait; more are dropped and counted.
+        stop_within_s: how long `Logs.stop` waits for a stream that is stuck.
     """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
     waiting: _Queue = queue.Queue(room)
     mailbox = _Mailbox(waiting)
-    writer = _Writer(waiting, mailbox, handler)
+    writer = _Writer(waiting, mailbox, handler, stop_within_s)
     root = logging.getLogger()
     logs = Logs(mailbox, writer, root.level)
     root.addHandler(mailbox)

@@ -139,6 +139,18 @@ def test_stop_twice_does_no_harm(sink: Sink) -> None:
     logs.stop()
 
 
+def test_a_stuck_stream_does_not_hold_up_a_stop_and_what_was_left_is_counted(sink: Sink) -> None:
+    logs = set_up(sink, room=5, stop_within_s=0.05)
+    sink.free.clear()
+    log.info("first")
+    assert sink.writing.wait(10)
+    for _ in range(5):
+        log.info("more")
+    logs.stop()
+    assert logs.dropped == 5
+    sink.free.set()
+
+
 def test_text_is_a_line_for_people(sink: Sink) -> None:
     logs = set_up(sink, "text")
     log.info("line-back", extra={"line": "a", "duration_s": 2.5, "why": "cable in", "none": None})
