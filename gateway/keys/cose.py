@@ -133,7 +133,7 @@ def _parts(message: bytes, tag: int, length: int) -> Sequence[Any]:  # Any: chec
     if not isinstance(parts, list | tuple) or len(parts) != length:
         msg = "not an array of the right parts"
         raise CoseError(msg)
-    if not isinstance(parts[0], bytes) or not isinstance(parts[1], dict):
+    if not isinstance(parts[0], bytes) or not isinstance(parts[1], Mapping):
         msg = "its headers are not a byte string and a map"
         raise CoseError(msg)
     return parts
