@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel
 
-from gateway.config.checking import validate
+from gateway.config.checking import option_giving, option_named_in, validate
 from gateway.config.crosscheck import Table, files_not_there, no_such, tables
 from gateway.config.document import Document
 from gateway.config.loading import Draft, in_order, read
@@ -151,7 +151,7 @@ class Assembly:
         places = {line.id: ("line", place) for place, line in enumerate(self.site.line)}
         ports = [
             document.mistake(
-                (*places[line.id], *_named_in(reason, line.config)),
+                (*places[line.id], *option_named_in(reason, line.config)),
                 text("plugin-not-there", lang, reason=reason.rstrip(".")),
             )
             for line, reason in zip(self.lines, reasons, strict=True)
@@ -388,23 +388,7 @@ class _Assembler:
 
     @staticmethod
     def _option_of(checked: _Checked, value: Hashable) -> KeyPath:
-        """Return the one option that gives `value` or its first part, else the table."""
-        wanted = value[0] if isinstance(value, tuple) and value else value
-        names = [
-            name
-            for name in type(checked.config).model_fields
-            if name in checked.table
-            and type(checked.table[name]) is type(wanted)
-            and checked.table[name] == wanted
-        ]
-        return (*checked.path, names[0]) if len(names) == 1 else checked.path
-
-
-def _named_in(reason: str, config: BaseModel) -> tuple[str, ...]:
-    """Return the one option whose text a reason repeats, if it is one."""
-    values = {name: getattr(config, name) for name in type(config).model_fields}
-    names = [name for name, value in values.items() if isinstance(value, str) and value in reason]
-    return tuple(names) if len(names) == 1 else ()
+        return (*checked.path, *option_giving(value, checked.config, checked.table))
 
 
 def _said(value: Hashable) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from typing import Any, Final, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -53,6 +53,34 @@ def validate(
         # A value that fits none of several kinds is one mistake, said once for each kind.
         return None, list(dict.fromkeys(explainer.mistakes(details)))
     return made, []
+
+
+def option_giving(
+    value: Hashable,
+    config: BaseModel,
+    table: Mapping[str, Any],  # Any: as TOML has them
+) -> tuple[str, ...]:
+    """Return the one option of a plugin that is written as `value`, or nothing.
+
+    Args:
+        value: an address or a port as the plugin tells it; of a tuple the first part counts.
+        config: the checked options of the plugin.
+        table: the table of the file.
+    """
+    wanted = value[0] if isinstance(value, tuple) and value else value
+    names = [
+        name
+        for name in type(config).model_fields
+        if type(table.get(name)) is type(wanted) and table[name] == wanted
+    ]
+    return tuple(names) if len(names) == 1 else ()
+
+
+def option_named_in(reason: str, config: BaseModel) -> tuple[str, ...]:
+    """Return the one option whose text `reason` repeats, or nothing."""
+    values = {name: getattr(config, name) for name in type(config).model_fields}
+    names = [name for name, value in values.items() if isinstance(value, str) and value in reason]
+    return tuple(names) if len(names) == 1 else ()
 
 
 class _Explainer:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, PlainValidator
+from pydantic import BaseModel, Field
 
 from gateway.config.checking import validate
 from gateway.config.document import parse_document
-from gateway.config.positions import KeyPath
 from gateway.config.site import Name, SitePath
 from gateway.config.wording import allowed, found, listed, nearest, visible
 from gateway.messages.formatting import LANGUAGES
@@ -54,6 +54,7 @@ class Options(BaseModel):
     tables: list[Inner] = []
     table: Inner = Inner(depth=1)
     any_names: dict[str, float] = {}
+    kinds: int | Inner = 0
 
 
 EXPECTED = {
@@ -84,6 +85,7 @@ EXPECTED = {
     "tables": "tables, each under its own `[[tables]]`",
     "table": "a table",
     "any_names": "a table of names with a number",
+    "kinds": "a whole number or a table",
 }
 SCHEMA = Options.model_json_schema()
 
@@ -141,13 +143,32 @@ def test_names_are_listed_and_the_nearest_is_meant() -> None:
 class Unspeakable(BaseModel):
     """A model whose JSON Schema cannot be made."""
 
-    odd: Annotated[object, PlainValidator(int)]
+    odd: Callable[[], int]
 
 
 def test_a_model_without_a_schema_is_explained_by_pydantic() -> None:
-    document = parse_document(Path("x.toml"), b"\n[t]\nodd = 'x'\nodder = 1\n", "en")
-    path: KeyPath = ("t",)
-    model, (mistake,) = validate(Unspeakable, document.tree["t"], document, path, "en")
+    document = parse_document(Path("x.toml"), b"\n[t]\nodd = 'x'\n", "en")
+    model, (mistake,) = validate(Unspeakable, document.tree["t"], document, ("t",), "en")
     assert model is None
     assert (mistake.line, mistake.option) == (3, "t.odd")
-    assert "invalid literal for int()" in mistake.message
+    assert mistake.message == 'Found "x", allowed: Input should be callable.'
+
+
+def test_mistakes_deep_inside_alternatives_keep_their_place() -> None:
+    raw = b"""
+whole_from = 0
+whole_to = 1
+[kinds]
+dept = 1
+[[tables]]
+depth = 1
+[[tables]]
+depth = "x"
+"""
+    document = parse_document(Path("x.toml"), raw, "en")
+    _, mistakes = validate(Options, document.tree, document, (), "en")
+    told = {(each.line, each.option, each.message) for each in mistakes}
+    assert (2, "whole_from", "Found 0, allowed: a whole number of at least 1.") in told
+    assert (9, "tables.depth", 'Found "x", allowed: a whole number.') in told
+    assert (4, "kinds", "Found a table, allowed: a whole number or a table.") in told
+    assert any(each[:2] == (4, "kinds.depth") for each in told)

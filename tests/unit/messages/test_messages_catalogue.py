@@ -32,6 +32,12 @@ EVENTS = {
     "store-gap",
     "clock-set",
     "identity-rejected",
+    "device-fault",
+    "points-lost",
+    "points-back",
+    "store-full",
+    "store-back",
+    "store-damaged",
 }
 NEVER = re.compile(r"ошибк|девайс|шин[аыуе]\b|сайт|гейтвей|попробуйте|\berror\b", re.IGNORECASE)
 PARTS = (
@@ -119,6 +125,17 @@ def test_every_event_has_a_text_and_a_next_action_and_stands_in_the_readme() -> 
         names = sorted({name for name, _ in _placeholders(entry.text + entry.next)})
         listed = ", ".join(f"`{name}`" for name in names) or "none"
         assert f"| `{key}` | {listed} |" in README
+
+
+def test_every_event_the_gateway_can_tell_has_a_text() -> None:
+    rooms = Path(catalogue.__file__).parents[1]
+    told = {
+        key
+        for file in rooms.rglob("*.py")
+        for key in re.findall(r'\b(?:Event|_tell)\(\s*"([a-z-]+)"', file.read_text("utf-8"))
+    }
+    assert "device-lost" in told
+    assert told <= EVENTS
 
 
 @pytest.mark.parametrize(
