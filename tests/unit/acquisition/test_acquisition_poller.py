@@ -17,7 +17,7 @@ from gateway.acquisition.poller import Poller
 from gateway.model.driver import PolledDriver, PollGroup
 from gateway.model.event import Event, Severity
 from gateway.model.ids import DeviceId, PointId
-from gateway.model.reading import Cause, Deadband, Flag, Point, Quality, Reading
+from gateway.model.reading import Cause, Deadband, Flag, Point, Quality, Reading, Sample
 from tests import virtual_time
 from tests.scripted_line import (
     BrokenMeter,
@@ -54,7 +54,7 @@ class Site:
         return [flag.cause for reading in self.of(device) for flag in reading.flags.values()]
 
 
-def site(
+def make_site(
     clock: VirtualClock,
     count: int = 1,
     *,
@@ -118,7 +118,7 @@ def play(story: Callable[[Site], Coroutine[object, object, None]], **options: ob
     """Tell a story on a site made with `options`, and return the site."""
 
     async def main(clock: VirtualClock) -> Site:
-        made = site(clock, **options)  # type: ignore[arg-type] # the options of `site`, by name
+        made = make_site(clock, **options)  # type: ignore[arg-type] # the options of `make_site`, by name
         await during(made, story(made))
         return made
 
@@ -336,6 +336,43 @@ def test_a_line_that_is_gone_makes_every_point_bad_once_and_is_reopened_with_bac
     assert 10 <= gaps[-1] <= 12.5
 
 
+def test_the_back_off_of_a_line_begins_anew_after_it_was_well() -> None:
+    async def story(site: Site) -> None:
+        site.line.plugged_in = False
+        await asyncio.sleep(60)
+        site.line.plugged_in = True
+        await asyncio.sleep(20)
+        site.line.plugged_in = False
+        site.line.connects.clear()
+        gone = site.clock.seconds
+        await asyncio.sleep(5)
+        assert site.line.connects[0] - gone <= 1.0 + 1.25
+
+    play(story)
+
+
+def test_a_driver_that_never_waits_leaves_the_loop_to_others() -> None:
+    async def main(clock: VirtualClock) -> int:
+        polls = 0
+
+        class Hasty(TextMeter):
+            async def poll(self, group: PollGroup) -> Sample:
+                nonlocal polls
+                polls += 1
+                clock.seconds += 1.0
+                assert polls < 500, "nobody else had a turn"
+                return Sample((float(len(group.name)),))
+
+        async def others() -> None:
+            for _ in range(10):
+                await asyncio.sleep(0)
+
+        await during(make_site(clock, drivers=(Hasty,), period_s=0.01), others())
+        return polls
+
+    assert 16 <= virtual_time.run(main) < 500
+
+
 def test_when_the_line_is_back_everything_is_asked_within_a_second() -> None:
     async def story(site: Site) -> None:
         site.line.plugged_in = False
@@ -357,7 +394,7 @@ def test_a_port_that_is_missing_at_start_is_told_and_awaited() -> None:
         await asyncio.sleep(20)
 
     async def main(clock: VirtualClock) -> Site:
-        made = site(clock)
+        made = make_site(clock)
         made.line.plugged_in = False
         await during(made, story(made))
         return made
@@ -395,7 +432,7 @@ def test_a_driver_with_a_mistake_costs_its_own_device_only(
 
 def test_a_mistake_of_ours_goes_up_and_the_poller_can_run_again() -> None:
     async def main(clock: VirtualClock) -> None:
-        made = site(clock)
+        made = make_site(clock)
         broken = True
 
         def deliver(_: Reading) -> None:

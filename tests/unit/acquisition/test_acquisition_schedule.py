@@ -175,6 +175,14 @@ def test_a_dead_device_is_probed_with_doubling_delay_up_to_ten_seconds() -> None
     assert round(probes[0] - line.asked[dead][2] - TIMEOUT_S, 6) == 1.0
 
 
+def test_a_probe_that_blocks_the_line_for_long_takes_a_tenth_of_it() -> None:
+    dead = job("dead")
+    line = Line([dead], answers=lambda _j, _n: False, timeout_s=3.0)
+    line.run(600.0)
+    gaps = [b - a - 3.0 for a, b in pairwise(line.asked[dead])]
+    assert gaps[-1] == pytest.approx(30.0)
+
+
 def test_a_device_is_away_only_after_its_retries_are_used_up() -> None:
     dead = job("dead", retries=2)
     line = Line([dead], answers=lambda _j, _n: False)
