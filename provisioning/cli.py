@@ -33,6 +33,7 @@ from provisioning.hpke import DEFAULT_KEM, Kem
 ca = typer.Typer(
     help="A small certificate authority for tests, demonstrations and small cities.",
     no_args_is_help=True,
+    add_completion=False,
 )
 
 Folder = Annotated[Path, typer.Argument(help="Folder of the authority.", file_okay=False)]
