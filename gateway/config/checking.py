@@ -71,7 +71,7 @@ def option_giving(
     names = [
         name
         for name in type(config).model_fields
-        if type(table.get(name)) is type(wanted) and table[name] == wanted
+        if name in table and type(table[name]) is type(wanted) and table[name] == wanted
     ]
     return tuple(names) if len(names) == 1 else ()
 
