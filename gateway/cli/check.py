@@ -221,7 +221,7 @@ def _plain(mistake: Mistake) -> dict[str, str | int]:
     }
 
 
-def _print_json(value: Any) -> None:  # noqa: ANN401 - whatever JSON can hold
+def _print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2))
 
 

@@ -88,7 +88,7 @@ def _included(model: type[BaseModel], prefix: str, definitions: Schema) -> Schem
     return renamed
 
 
-def _renamed(part: Any, names: dict[str, str]) -> Any:  # noqa: ANN401 - any part of a JSON Schema
+def _renamed(part: Any, names: dict[str, str]) -> Any:
     if isinstance(part, list):
         return [_renamed(each, names) for each in part]
     if not isinstance(part, dict):

@@ -182,7 +182,7 @@ class _Filler(string.Formatter):
 
     def format_field(
         self,
-        value: Any,  # noqa: ANN401 - as in the class of the standard library
+        value: Any,
         format_spec: str,
     ) -> str:
         if value is None or (format_spec and not isinstance(value, int | float)):

@@ -123,7 +123,7 @@ def _address(config: LampConfig) -> Hashable:
 
 
 def _lamp(name: str, media: Sequence[str]) -> Manifest:
-    def build(config: Any, medium: Any) -> PolledDriver:  # noqa: ANN401 - as the manifest has it
+    def build(config: Any, medium: Any) -> PolledDriver:
         return Lamp(config, medium)
 
     return Manifest(name, media, LampConfig, build, _address)

@@ -49,7 +49,7 @@ class ManifestWithProfiles(Manifest):
     profile: type[BaseModel] = MapModel
 
 
-def _never(*_: object) -> Any:  # noqa: ANN401 - the schema builds nothing
+def _never(*_: object) -> Any:
     raise AssertionError
 
 
