@@ -116,7 +116,7 @@ def parse_profile(text: str, path: Path) -> Profile:
                 _option(raw, problem["loc"]),
                 _sentence(problem),
             )
-            for problem in error.errors(include_url=False)
+            for problem in _own_problems(error.errors(include_url=False))
         ]
         raise ProfileError(
             broken, sorted(set(mistakes), key=lambda mistake: mistake.line)
@@ -251,6 +251,12 @@ def _option(raw: Mapping[str, Any], loc: Loc) -> str:  # Any: what TOML holds
         else:
             words.append(step)
     return ".".join(words)
+
+
+def _own_problems(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
+    """Leave out that a list is too short because all that stands in it is wrong."""
+    inside = {problem["loc"][:1] for problem in problems if len(problem["loc"]) > 1}
+    return [p for p in problems if p["type"] != "too_short" or p["loc"] not in inside]
 
 
 def _sentence(problem: ErrorDetails) -> str:
