@@ -216,7 +216,7 @@ class Running:
                 twin.end(held)
         for line in self.lines.values():
             if isinstance(line, RunningTcp):
-                line.server.close()
+                line.server.retire()
 
     def snapshot(self) -> dict[str, object]:
         """Return what is the case now as plain values: seconds, lines, twins, faults."""

@@ -144,6 +144,7 @@ class TcpLine:
         self._twins: dict[int, Twin] = {}
         self._server: asyncio.Server | None = None
         self._refreshing = asyncio.Lock()
+        self._retired = False
 
     def join(self, twin: Twin) -> None:
         """Put a twin behind the port."""
@@ -155,19 +156,23 @@ class TcpLine:
         return self._server is not None
 
     async def open(self) -> None:
-        """Listen; does nothing when it does.
+        """Listen; does nothing when it does, or is retired.
 
         Raises:
             OSError: the port is taken.
         """
-        if self._server is not None:
+        if self._server is not None or self._retired:
             return
         loop = asyncio.get_running_loop()
-        self._server = await listen_again(
+        server = await listen_again(
             lambda: loop.create_server(lambda: Connection(self), self.host, self.port),
             wait=bool(self.port),
         )
-        self.host, self.port = self._server.sockets[0].getsockname()[:2]
+        if self._retired:
+            server.close()
+            return
+        self._server = server
+        self.host, self.port = server.sockets[0].getsockname()[:2]
 
     def close(self) -> None:
         """Refuse and reset every connection; does nothing when closed."""
@@ -176,6 +181,11 @@ class TcpLine:
             server.close()
         for connection in tuple(self.connections):
             connection.abort()
+
+    def retire(self) -> None:
+        """Close for good: whatever is still under way opens no port again."""
+        self._retired = True
+        self.close()
 
     async def refresh(self) -> None:
         """Be closed while everything behind the port is off, else open.
