@@ -174,7 +174,7 @@ class LinkProxy:
         if self._server is not None:
             return
         self._server = await listen_again(
-            lambda: asyncio.start_server(self._accept, host, port), wait=bool(port)
+            lambda: asyncio.start_server(self._accept, host, port), wait=bool(self.port)
         )
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
 

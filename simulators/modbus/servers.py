@@ -145,6 +145,7 @@ class TcpLine:
         self._server: asyncio.Server | None = None
         self._refreshing = asyncio.Lock()
         self._retired = False
+        self._ours = False
 
     def join(self, twin: Twin) -> None:
         """Put a twin behind the port."""
@@ -166,12 +167,13 @@ class TcpLine:
         loop = asyncio.get_running_loop()
         server = await listen_again(
             lambda: loop.create_server(lambda: Connection(self), self.host, self.port),
-            wait=bool(self.port),
+            wait=self._ours,
         )
         if self._retired:
             server.close()
             return
         self._server = server
+        self._ours = True
         self.host, self.port = server.sockets[0].getsockname()[:2]
 
     def close(self) -> None:
