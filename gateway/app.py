@@ -12,17 +12,28 @@ import json
 import logging
 import signal
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from importlib.metadata import version
+from pathlib import Path
 from random import Random
 from typing import Any, Final
 
 from gateway import supervise
 from gateway.acquisition.devices import PolledDevice
 from gateway.acquisition.poller import Poller
+from gateway.acquisition.reporting import Reporter
 from gateway.config.site import Site
+from gateway.health.loop_latency import LoopLatency
+from gateway.health.self_metrics import (
+    GATEWAY,
+    SelfMetrics,
+    Sources,
+    StoreUse,
+    disk_free_bytes,
+)
+from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
 from gateway.keys.device import FileKeyStore, load_device_key
 from gateway.keys.platform import Recipient, load_recipient, load_signers
 from gateway.local_api.control import Answer, control_path, serve_control
@@ -31,12 +42,12 @@ from gateway.local_api.latest import Latest
 from gateway.model.clock import Clock
 from gateway.model.errors import ConfigError, Mistake
 from gateway.model.event import Event, Severity
-from gateway.model.ids import Audience, ConsumerId, DeviceId
+from gateway.model.ids import Audience, ConsumerId, DeviceId, GatewayId
 from gateway.model.reading import Reading
-from gateway.model.stream import Stream
 from gateway.plugins import Assembly
 from gateway.store.outbox import Entitled, Outbox
-from gateway.store.recorder import Recorder, Sealer, Written
+from gateway.store.recorder import Recorder, Written
+from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
 from gateway.store.store import StoreThread, open_outbox
 from gateway.sync.backoff import Backoff
@@ -48,6 +59,8 @@ log = logging.getLogger(__name__)
 
 GOODBYE_WITHIN_S: Final = 5.0
 """How long a stop waits for the platform to take what is left; it all stays on the card anyway."""
+HEARTBEAT_S: Final = 60.0
+"""After so long the gateway tells all of its own points, moved or not."""
 RECONNECT_FIRST_S: Final = 1.0
 RECONNECT_MOST_S: Final = 120.0
 
@@ -99,11 +112,63 @@ class Consumers:
         return cls({a: frozenset(ids) for a, ids in entitled.items()}, recipients)
 
 
+@dataclass(frozen=True, slots=True)
+class Rooms:
+    """What was built, for those who look at more than one of them."""
+
+    outbox: Outbox
+    recorder: Recorder
+    sealer: Sealer
+    uplink: Uplink
+    pollers: Sequence[Poller]
+
+    def sources(
+        self, latency: LoopLatency, store: Path, dropped_logs: Callable[[], int]
+    ) -> Sources:
+        """Return where the gateway's own points come from."""
+
+        def polls(what: str) -> int:
+            counted = (c for poller in self.pollers for c in poller.counters.values())
+            return sum(getattr(counters, what) for counters in counted)
+
+        return Sources(
+            loop_latency_ms=latency.take_ms,
+            readings=lambda: self.recorder.counters.values,
+            polls_late=partial(polls, "late"),
+            polls_skipped=partial(polls, "skipped"),
+            devices_lost=lambda: sum(len(poller.lost) for poller in self.pollers),
+            store=self._store_use,
+            disk_free=partial(disk_free_bytes, store.parent),
+            sent_bytes=lambda: self.uplink.traffic.sent_bytes,
+            sealed_bytes=lambda: self.recorder.counters.by_device,
+            uplink_connected=lambda: self.uplink.traffic.connected,
+            log_dropped=dropped_logs,
+            devices=[device for poller in self.pollers for device in poller.counters],
+            queues={"recorder": lambda: self.recorder.waiting},
+            lines={poller.line.id: poller.line.statistics for poller in self.pollers},
+        )
+
+    def _store_use(self) -> StoreUse:
+        channels = self.outbox.channels
+        return StoreUse(
+            sum(channel.size for channel in channels),
+            sum(channel.newest + 1 - channel.oldest for channel in channels),
+            self.outbox.hours_left(self.recorder.counters.bytes_per_s),
+        )
+
+
 class Agent:
     """A site at work."""
 
-    def __init__(self, assembly: Assembly, clock: Clock) -> None:
+    def __init__(
+        self, assembly: Assembly, clock: Clock, dropped_logs: Callable[[], int] = lambda: 0
+    ) -> None:
         """Load every key; nothing is opened yet.
+
+        Args:
+            assembly: the checked site.
+            clock: tells every time in the agent.
+            dropped_logs: how many log records found no room.
 
         Raises:
             ConfigError: a key or certificate cannot be used.
@@ -111,6 +176,7 @@ class Agent:
         self._assembly = assembly
         self._site = assembly.site
         self._clock = clock
+        self._dropped_logs = dropped_logs
         keys = self._site.keys
         self._key: FileKeyStore = load_device_key(keys.device_key, keys.device_certificate)
         self._consumers = Consumers.of(self._site)
@@ -148,6 +214,32 @@ class Agent:
             self._consumers.entitled,
             self._site.store.max_mib * 2**20,
         )
+        rooms = await self._build(outbox)
+        self._say_start(damaged=aside is not None)
+        notifier = Notifier.from_environment()
+        with LoopLatency() as latency:
+            async with asyncio.TaskGroup() as group:
+                begin = partial(supervise.start, group, clock=self._clock)
+                recording = begin("recorder", rooms.recorder.run)
+                sending = begin("uplink", rooms.uplink.run)
+                acting = [begin(f"poller:{poller.line.id}", poller.run) for poller in rooms.pollers]
+                acting.append(begin("control", partial(self._open_door, rooms)))
+                acting.append(begin("watchdog", partial(self._feed, notifier, rooms)))
+                if self._site.health.enabled:
+                    acting.append(begin("health", self._metrics(rooms, latency).run))
+                notifier.ready(f"{len(rooms.pollers)} lines")
+                await self._stop.wait()
+                notifier.stopping()
+                await supervise.finish(acting)
+                self._mailboxes.happened(Event("agent-stopping", self._clock.now()))
+                rooms.recorder.stop()
+                await asyncio.wait([recording])
+                rooms.uplink.stop()
+                await asyncio.wait([sending], timeout=GOODBYE_WITHIN_S)
+                sending.cancel()
+        await self._thread.submit(outbox.close)
+
+    async def _build(self, outbox: Outbox) -> Rooms:
         recorder, sealer = self._recorder(outbox)
         uplink = self._uplink(outbox)
         recorder.committed = uplink.committed
@@ -155,29 +247,36 @@ class Agent:
         pollers = self._pollers(outbox, memories, sealer)
         self._mailboxes.readings += [recorder.deliver, self._latest.deliver]
         self._mailboxes.events.append(recorder.happened)
-        self._say_start(aside is not None)
+        return Rooms(outbox, recorder, sealer, uplink, pollers)
+
+    def _open_door(self, rooms: Rooms) -> Coroutine[None, None, None]:
         handlers = Handlers(
-            {device: poller for poller in pollers for device in poller.counters},
+            {device: poller for poller in rooms.pollers for device in poller.counters},
             self._latest,
             self._clock,
-            partial(self._counters, outbox, recorder, uplink, pollers),
+            partial(status, self._site.gateway.id, rooms),
         )
-        async with asyncio.TaskGroup() as group:
-            begin = partial(supervise.start, group, clock=self._clock)
-            recording = begin("recorder", recorder.run)
-            sending = begin("uplink", uplink.run)
-            acting = [begin(f"poller:{poller.line.id}", poller.run) for poller in pollers]
-            door = control_path(self._site.store.path)
-            acting.append(begin("control", lambda: serve_control(door, handlers.by_name())))
-            await self._stop.wait()
-            await supervise.finish(acting)
-            self._mailboxes.happened(Event("agent-stopping", self._clock.now()))
-            recorder.stop()
-            await asyncio.wait([recording])
-            uplink.stop()
-            await asyncio.wait([sending], timeout=GOODBYE_WITHIN_S)
-            sending.cancel()
-        await self._thread.submit(outbox.close)
+        return serve_control(control_path(self._site.store.path), handlers.by_name())
+
+    def _feed(self, notifier: Notifier, rooms: Rooms) -> Coroutine[None, None, None]:
+        def silent() -> list[str]:
+            names = [str(p.line.id) for p in rooms.pollers if not p.shows_life()]
+            return names if rooms.recorder.shows_life() else [*names, "store"]
+
+        return feed(notifier, silent, watchdog_interval_s())
+
+    def _metrics(self, rooms: Rooms, latency: LoopLatency) -> SelfMetrics:
+        health = self._site.health
+        sources = rooms.sources(latency, self._site.store.path, self._dropped_logs)
+        metrics = SelfMetrics(
+            sources,
+            self._clock,
+            self._mailboxes.deliver,
+            select=lambda table: Reporter(table, HEARTBEAT_S).select,
+            period_s=health.period_s,
+        )
+        rooms.sealer.expect(GATEWAY, metrics.table)
+        return metrics
 
     def _recorder(self, outbox: Outbox) -> tuple[Recorder, Sealer]:
         site = self._site
@@ -250,34 +349,35 @@ class Agent:
             )
         return pollers
 
-    def _say_start(self, damaged: bool) -> None:  # noqa: FBT001  # the fact itself
+    def _say_start(self, *, damaged: bool) -> None:
         now = self._clock.now()
         args = {"version": version("mayak")}
         self._mailboxes.happened(Event("agent-started", now, args=args))
         if damaged:
             self._mailboxes.happened(Event("store-damaged", now, Severity.ALARM))
 
-    def _counters(
-        self, outbox: Outbox, recorder: Recorder, uplink: Uplink, pollers: list[Poller]
-    ) -> Answer:
-        counters, traffic = recorder.counters, uplink.traffic
-        return {
-            "gateway": self._site.gateway.id,
-            "version": version("mayak"),
-            "readings": counters.values,
-            "batches": counters.batches,
-            "sealed_bytes": counters.bytes,
-            "waiting": recorder.waiting,
-            "kept_values": sum(channel.kept for channel in outbox.channels),
-            "kept_bytes": sum(channel.size for channel in outbox.channels),
-            "connected": traffic.connected,
-            "unsettled": traffic.unsettled,
-            "acks": traffic.acks,
-            "repeats": traffic.repeats,
-            "sent_bytes": dict(traffic.sent_bytes),
-            "sent_data_bytes": traffic.sent_bytes[Stream.DATA.topic],
-            "lost_devices": [device for poller in pollers for device in poller.lost],
-        }
+
+def status(gateway: GatewayId, rooms: Rooms) -> Answer:
+    """Return the agent's own counters, for whoever asks at its door."""
+    counters, traffic = rooms.recorder.counters, rooms.uplink.traffic
+    channels = rooms.outbox.channels
+    return {
+        "gateway": gateway,
+        "version": version("mayak"),
+        "readings": counters.values,
+        "batches": counters.batches,
+        "sealed_bytes": counters.bytes,
+        "waiting": rooms.recorder.waiting,
+        "kept_values": sum(channel.kept for channel in channels),
+        "kept_bytes": sum(channel.size for channel in channels),
+        "connected": traffic.connected,
+        "unsettled": traffic.unsettled,
+        "acks": traffic.acks,
+        "repeats": traffic.repeats,
+        "sent_bytes": dict(traffic.sent_bytes),
+        "sealed_bytes_by_device": dict(counters.by_device),
+        "lost_devices": [device for poller in rooms.pollers for device in poller.lost],
+    }
 
 
 def _broker(site: Site) -> Broker:
@@ -297,9 +397,11 @@ def _broker(site: Site) -> Broker:
     return Broker(uplink.host, uplink.port, uplink.keep_alive_s, uplink.connect_timeout_s, context)
 
 
-async def run_agent(assembly: Assembly, clock: Clock) -> None:
+async def run_agent(
+    assembly: Assembly, clock: Clock, dropped_logs: Callable[[], int] = lambda: 0
+) -> None:
     """Run a site until SIGTERM or SIGINT."""
-    agent = Agent(assembly, clock)
+    agent = Agent(assembly, clock, dropped_logs)
     loop = asyncio.get_running_loop()
     for sign in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(sign, agent.stop)

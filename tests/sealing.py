@@ -52,7 +52,7 @@ def epoch(audience: Audience = OPERATIONS) -> Epoch:
 
 def body(after_ms: int = 0) -> Body:
     """Return the body of a batch with ten values."""
-    packed = pack_readings([reading(after_ms)], catalogue())
+    packed = pack_readings([reading(after_ms)], catalogue(), {})
     if packed is None:
         msg = "the reading is of no audience"
         raise ValueError(msg)

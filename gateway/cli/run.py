@@ -27,7 +27,7 @@ def main(argv: Sequence[str]) -> int:
     assembly = assemble(read(options.site))
     writing = logs.set_up(sys.stderr, options.log)
     try:
-        asyncio.run(run_agent(assembly, SystemClock()))
+        asyncio.run(run_agent(assembly, SystemClock(), lambda: writing.dropped))
     finally:
         writing.stop()
     return os.EX_OK

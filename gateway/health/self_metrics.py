@@ -93,8 +93,11 @@ class Sources:
     store: Callable[[], StoreUse]
     disk_free: Callable[[], int | None]
     sent_bytes: Callable[[], Mapping[str, int]]
+    sealed_bytes: Callable[[], Mapping[DeviceId, int]]
+    """By device; for those that `devices` names."""
     uplink_connected: Callable[[], bool]
     log_dropped: Callable[[], int]
+    devices: Sequence[DeviceId] = ()
     queues: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     lines: Mapping[LineId, LineStatistics] = field(default_factory=dict)
     streams: Sequence[str] = tuple(stream.topic for stream in Stream)
@@ -128,12 +131,13 @@ class Snapshot:
     log_dropped: int
     queues: tuple[int, ...]
     sent_bytes: tuple[int, ...]
+    sealed_bytes: tuple[int, ...]
     lines: tuple[LineCount, ...]
 
     @classmethod
     def take(cls, sources: Sources, clock: Clock) -> Snapshot:
         """Ask every source."""
-        sent = sources.sent_bytes()
+        sent, sealed = sources.sent_bytes(), sources.sealed_bytes()
         return cls(
             clock.monotonic_s(),
             clock.now().trust,
@@ -149,6 +153,7 @@ class Snapshot:
             sources.log_dropped(),
             tuple(depth() for depth in sources.queues.values()),
             tuple(sent.get(stream, 0) for stream in sources.streams),
+            tuple(sealed.get(device, 0) for device in sources.devices),
             tuple(
                 LineCount(line.exchanges, line.errors, line.busy_s)
                 for line in sources.lines.values()
@@ -194,11 +199,12 @@ _FIXED: Final = (
 
 
 def table_of(sources: Sources) -> PointTable:
-    """Return the points: the fixed ones, then one a queue, one a stream, three a line."""
+    """Return the points: the fixed ones, then one a queue, stream and device, three a line."""
     points = list(_FIXED)
     taken = {str(point.name) for point in points}
     points += [_number(_free_name(f"queue_{q}", taken), "{count}") for q in sources.queues]
     points += [_counter(_free_name(f"sent_{stream}", taken), "By") for stream in sources.streams]
+    points += [_counter(_free_name(f"sealed_{device}", taken), "By") for device in sources.devices]
     for line in sources.lines:
         points += [
             _counter(_free_name(f"line_{line}_exchanges", taken)),
@@ -239,6 +245,7 @@ def sample_of(before: Snapshot, now: Snapshot) -> Sample:
         now.log_dropped,
         *now.queues,
         *now.sent_bytes,
+        *now.sealed_bytes,
     ]
     for was, line in zip(before.lines, now.lines, strict=True):
         busy = _rate(line.busy_s - was.busy_s, elapsed_s, 100.0)

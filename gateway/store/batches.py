@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
+from operator import sub
 from typing import Any, Final, Literal
 
 import cbor2
@@ -18,10 +19,13 @@ import zstandard
 from gateway.model.clock import Instant
 from gateway.model.event import Event
 from gateway.model.reading import Cause, Cells, Flag, Kind, Point, Quality, Reading, Value
-from gateway.store.catalogue import Catalogue, Shape
+from gateway.store.catalogue import Catalogue, References, Shape
 from gateway.store.columns import differences, pack_floats, pack_ints
 
 ZSTD_LEVEL: Final = 3
+
+INTEGER_KINDS: Final = frozenset({Kind.NUMBER, Kind.COUNTER, Kind.BOOL, Kind.STATE})
+"""Kinds whose cells are carried as integers."""
 
 _INT64: Final = (-(1 << 63), (1 << 63) - 1)
 _UINT64: Final = (0, (1 << 64) - 1)
@@ -60,12 +64,15 @@ Row = tuple[int, int, Cells, Mapping[int, Flag]]
 """Source, milliseconds after the first row, cells, flags."""
 
 
-def pack_readings(readings: Sequence[Reading], catalogue: Catalogue) -> Body | None:
+def pack_readings(
+    readings: Sequence[Reading], catalogue: Catalogue, references: References
+) -> Body | None:
     """Return the body of a batch of readings, or None when none is of the catalogue's audience.
 
     Args:
         readings: at least one, in any order, all under one setting of the wall clock (see `cut`).
         catalogue: of the epoch; every reading's source is in it.
+        references: of the epoch: where differences start.
     """
     first = min(reading.at for reading in readings)
     rows: dict[int, list[Row]] = {}
@@ -90,7 +97,7 @@ def pack_readings(readings: Sequence[Reading], catalogue: Catalogue) -> Body | N
     blocks = []
     for number, of_shape in rows.items():
         of_shape.sort(key=_source_and_time)
-        block, told = _block(shapes[number], of_shape)
+        block, told = _block(shapes[number], of_shape, references)
         blocks.append(block)
         count += told
     return Body(_compressed({1: blocks}), count, first, last_ms - first.mono_ms)
@@ -161,21 +168,24 @@ def _source_and_time(row: Row) -> tuple[int, int]:
     return row[:2]
 
 
-def _block(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
+def _block(shape: Shape, rows: list[Row], references: References) -> tuple[list[Any], int]:
     """Return the block of the wire reference and how many values it tells."""
     try:
-        return _packed(shape, rows)
+        return _packed(shape, rows, references)
     except (ValueError, OverflowError, TypeError):
-        return _packed(shape, [_mended(shape, row) for row in rows])
+        return _packed(shape, [_mended(shape, row) for row in rows], references)
 
 
-def _packed(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
+def _packed(shape: Shape, rows: list[Row], references: References) -> tuple[list[Any], int]:
     columns = list(zip(*(row[2] for row in rows), strict=True))
+    sources = [row[0] for row in rows]
+    nothing = (0,) * len(shape.points)
+    starts = {source: references.get(source, nothing) for source in sources}
     ints: list[int] = []
     floats: dict[Literal["f", "d"], list[float]] = {"f": [], "d": []}
     texts: list[Value] = []
     gone = 0
-    for point, column in zip(shape.points, columns, strict=True):
+    for place, (point, column) in enumerate(zip(shape.points, columns, strict=True)):
         missing = column.count(None)
         gone += missing
         present: Sequence[Any] = (  # Any: of the kind of the point
@@ -189,12 +199,14 @@ def _packed(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
             case Kind.TEXT:
                 texts += _texts(present)
             case _:
-                ints += differences(_integers(point, present))
+                whose = _present(sources, column) if missing else sources
+                before = {source: starts[source][place] for source in whose}
+                ints += _steps(integers(point, present), whose, before)
     flags, told_bad = _flags(rows, len(shape.points))
     block = [
         shape.number,
         len(rows),
-        pack_ints(differences([row[0] for row in rows])),
+        pack_ints(differences(sources)),
         pack_ints(differences([row[1] for row in rows])),
         _bitmap(columns) if gone else None,
         flags,
@@ -206,8 +218,47 @@ def _packed(shape: Shape, rows: list[Row]) -> tuple[list[Any], int]:
     return block, len(rows) * len(columns) - gone + told_bad
 
 
-def _integers(point: Point, values: Sequence[Any]) -> Sequence[int]:  # Any: numbers or bools
-    """Return the integers n of `n * scale + offset`, raising for what is no finite number of 64 bits."""
+def _present(sources: list[int], column: tuple[Value | None, ...]) -> list[int]:
+    return [source for source, value in zip(sources, column, strict=True) if value is not None]
+
+
+def _steps(
+    numbers: Sequence[int], sources: Sequence[int], before: Mapping[int, int]
+) -> Iterable[int]:
+    """Return the difference of each number to the one before of the same source, or to `before`."""
+    if len(before) == len(sources):  # one row for each source
+        return map(sub, numbers, map(before.__getitem__, sources))
+    steps = differences(numbers)
+    last = None
+    for row, source in enumerate(sources):
+        if source != last:
+            steps[row] = numbers[row] - before[source]
+            last = source
+    return steps
+
+
+def references_of(shape: Shape, cells: Cells) -> list[int]:
+    """Return the integers that the differences of a source may start from: those of its last cells.
+
+    Args:
+        shape: of the source.
+        cells: as they were told last; what is not there or is no integer gives 0.
+    """
+    found = []
+    for point, value in zip(shape.points, cells, strict=True):
+        number = 0
+        if value is not None and point.kind in INTEGER_KINDS and _fits(point, value):
+            (number,) = integers(point, [value])
+        found.append(int(number))
+    return found
+
+
+def integers(point: Point, values: Sequence[Any]) -> Sequence[int]:  # Any: numbers or bools
+    """Return the integers n of `n * scale + offset`.
+
+    Raises:
+        ValueError, OverflowError, TypeError: a value is no finite number of 64 bits.
+    """
     if point.scale == 1 and not point.offset and float not in set(map(type, values)):
         numbers = values
     else:
@@ -273,7 +324,7 @@ def _fits(point: Point, value: Value) -> bool:
             case Kind.FLOAT64:
                 pack_floats([value], "d")
             case _:
-                _integers(point, [value])
+                integers(point, [value])
     except (ValueError, OverflowError):
         return False
     return True

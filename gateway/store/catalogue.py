@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import itemgetter
 from typing import Any, Final
@@ -21,6 +21,9 @@ KIND_CODES: Final = {
 }
 
 Source = tuple[DeviceId, PointTable]
+
+References = Mapping[int, Sequence[int]]
+"""By number of the source: for each point of its shape the integer that differences start from."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +62,16 @@ class Catalogue:
             self._by_source[key] = self._add(device, table)
         return self._by_source[key]
 
-    def packed(self) -> dict[int, Any]:
-        """Return the catalogue as the wire reference has it (§2), ready for CBOR."""
+    def packed(self, references: References) -> dict[int, Any]:  # Any: mixed CBOR values
+        """Return the catalogue as the wire reference has it (§2), ready for CBOR.
+
+        Args:
+            references: where the differences of the epoch's batches start.
+        """
         return {
             1: [[_point(point) for point in shape.points] for shape in self.shapes],
             2: [[device, shape.number] for device, shape in self.sources],
+            3: [references.get(number) for number in range(len(self.sources))],
         }
 
     def _add(self, device: DeviceId, table: PointTable) -> Placed | None:

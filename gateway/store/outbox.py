@@ -126,6 +126,17 @@ class Outbox:
         """Return every channel there is, most urgent first."""
         return sorted(self._channels.values(), key=lambda c: (c.stream, c.audience))
 
+    def hours_left(self, bytes_per_s: float | None) -> float | None:
+        """Return how long the room lasts when nothing is taken away; None when the rate is unknown.
+
+        Args:
+            bytes_per_s: how fast it fills.
+        """
+        if not bytes_per_s:
+            return None
+        size = sum(channel.size for channel in self._channels.values())
+        return max(0, self._max_bytes - size) / bytes_per_s / 3600
+
     def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
         """Keep the record of a new epoch; batches of it may follow in the same or a later transaction."""
         with transaction(self._db):
@@ -136,7 +147,9 @@ class Outbox:
             ).fetchone()
         self._epochs[epoch.id] = number
 
-    def add(self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()) -> int:
+    def add(
+        self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()
+    ) -> list[int]:
         """Give each body the next sequence of its channel, seal it and commit all in one transaction.
 
         Args:
@@ -144,13 +157,12 @@ class Outbox:
             told: ids of gaps (see `untold_gaps`) that the bodies tell: they are told no more.
 
         Returns:
-            How many bytes were sealed.
+            How many bytes each became.
 
         Raises:
             StoreFullError: no room even after old batches went; nothing was changed.
             StoreCorruptError: the file is damaged.
         """
-        sealed = 0
         grown: list[_Change] = []
         with transaction(self._db):
             for stream, epoch, body in bodies:
@@ -175,14 +187,13 @@ class Outbox:
                     (sequence, body.count, channel.id),
                 )
                 grown.append(self._changed(channel, body.count, len(batch)))
-                sealed += len(batch)
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
         for change in grown:
             change.channel.newest += 1
             change.channel.produced += change.count
         self._apply(grown)
         self._make_room()
-        return sealed
+        return [change.size for change in grown]
 
     def untold_gaps(self) -> list[tuple[int, GapRecord]]:
         """Return the gaps that no batch has told yet, with their ids."""

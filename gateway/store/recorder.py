@@ -11,31 +11,30 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
 from typing import Final
 
-from gateway.keys.platform import Recipient
-from gateway.model.clock import Clock, Instant, Trust
+from gateway.model.clock import Clock
 from gateway.model.errors import StoreFullError
 from gateway.model.event import Event, Severity
-from gateway.model.ids import OPERATIONS, Audience, DeviceId
-from gateway.model.reading import PointTable, Reading
-from gateway.model.stream import Stream
-from gateway.store.batches import Body, cut, pack_events, pack_readings, pack_time_pair
-from gateway.store.catalogue import Catalogue, audiences_of
-from gateway.store.outbox import Outbox
-from gateway.store.sealing import Epoch, Identity, open_epoch
+from gateway.model.ids import DeviceId
+from gateway.model.reading import Reading
+from gateway.store.sealer import Sealed
 
 _log = logging.getLogger(__name__)
 
 RETRY_AFTER_S: Final = 1.0
+RATE_AFTER_S: Final = 60.0
+"""Before, a rate would say more about the start than about the site."""
+STUCK_AFTER_S: Final = 60.0
+"""A commit that takes longer is no sign of life."""
 WAITING_MOST: Final = 20_000
 """Readings that may wait in memory while the card takes nothing."""
 
-Written = asyncio.Future[tuple[int, int]]
-"""How many batches and bytes were committed, once they are."""
+
+Written = asyncio.Future[Sealed]
 
 BLOCKED_OUT = "store-full"
 BLOCKED_BACK = "store-back"
@@ -53,93 +52,16 @@ class Recorded:
     failures: int = 0
     last_commit_s: float = 0.0
     """Monotonic time of the last commit."""
+    by_device: Counter[DeviceId] = field(default_factory=Counter)
+    """Sealed bytes by device."""
+    since_s: float = 0.0
+    """Monotonic time of the start."""
 
-
-class Sealer:
-    """The side on the store's thread: epochs, packing, commit."""
-
-    def __init__(
-        self,
-        outbox: Outbox,
-        identity: Identity,
-        recipients: Mapping[Audience, Sequence[Recipient]],
-        clock: Clock,
-        epoch_s: float,
-    ) -> None:
-        """Take the file, who seals for whom, and how long a key lives (seconds)."""
-        self._outbox = outbox
-        self._identity = identity
-        self._recipients = recipients
-        self._clock = clock
-        self._epoch_s = epoch_s
-        self._catalogues: dict[Audience, Catalogue] = {}
-        self._epochs: dict[Audience, tuple[Epoch, float]] = {}
-        self._seen: set[tuple[DeviceId, PointTable]] = set()
-        self._placed_boot = False
-
-    def expect(self, device: DeviceId, table: PointTable) -> None:
-        """Name a source before its first reading, so that the first epoch knows it."""
-        self._seen.add((device, table))
-        for audience in audiences_of([table]):
-            self._catalogue(audience).place(device, table)
-
-    def write(self, readings: Sequence[Reading], events: Sequence[Event]) -> tuple[int, int]:
-        """Seal and commit what came in; return how many batches and bytes that were.
-
-        Raises:
-            StoreFullError: nothing was committed; the same may be tried again.
-            StoreCorruptError: the file is damaged.
-        """
-        for reading in readings:
-            if (reading.device, reading.table) not in self._seen:
-                self.expect(reading.device, reading.table)
-        now = self._clock.now()
-        gaps = self._outbox.untold_gaps()
-        bodies: list[tuple[Stream, Audience, Body]] = [
-            (Stream.DATA, audience, body)
-            for run in _runs(readings)
-            for audience, catalogue in self._catalogues.items()
-            if (body := pack_readings(run, catalogue))
-        ]
-        by_lane = groupby(sorted(events, key=_lane), key=_lane)
-        lanes = {lane: list(of_lane) for lane, of_lane in by_lane}
-        if gaps:
-            lanes.setdefault((Stream.EVENT, OPERATIONS), [])
-        for (stream, audience), of_lane in lanes.items():
-            told = (
-                [gap for _, gap in gaps] if (stream, audience) == (Stream.EVENT, OPERATIONS) else []
-            )
-            bodies.append((stream, audience, pack_events(of_lane, told, now)))
-        places_boot = not self._placed_boot and now.trust is Trust.SYNCED
-        if places_boot:
-            bodies.append((Stream.EVENT, OPERATIONS, pack_time_pair(self._identity.boot, now)))
-        if not bodies:
-            return 0, 0
-        sealed = self._outbox.add(
-            [(stream, self._epoch(audience, now), body) for stream, audience, body in bodies],
-            told=[gap_id for gap_id, _ in gaps],
-        )
-        self._placed_boot |= places_boot
-        return len(bodies), sealed
-
-    def _catalogue(self, audience: Audience) -> Catalogue:
-        return self._catalogues.setdefault(audience, Catalogue(audience))
-
-    def _epoch(self, audience: Audience, now: Instant) -> Epoch:
-        """Return the epoch to seal under: a new one when there is none, it is old, or a source is new."""
-        catalogue = self._catalogue(audience)
-        epoch, since_s = self._epochs.get(audience, (None, 0.0))
-        now_s = self._clock.monotonic_s()
-        if (
-            epoch is None
-            or now_s - since_s >= self._epoch_s
-            or epoch.sources < len(catalogue.sources)
-        ):
-            recipients = self._recipients.get(audience, ())
-            epoch = open_epoch(self._identity, catalogue, recipients, now)
-            self._outbox.add_epoch(epoch, now.wall_ms)
-            self._epochs[audience] = (epoch, now_s)
-        return epoch
+    @property
+    def bytes_per_s(self) -> float | None:
+        """Return how fast the store fills, on average since the start; None in the first minute."""
+        lasted_s = self.last_commit_s - self.since_s
+        return self.bytes / lasted_s if lasted_s >= RATE_AFTER_S else None
 
 
 @dataclass(slots=True)
@@ -159,6 +81,7 @@ class Recorder:
     _urgent: asyncio.Event = field(default_factory=asyncio.Event)
     _blocked: bool = False
     _stopping: bool = False
+    _begun_s: float | None = None
 
     def deliver(self, reading: Reading) -> None:
         """Put a reading in; never waits."""
@@ -173,6 +96,11 @@ class Recorder:
         self._something.set()
         self._urgent.set()
 
+    def shows_life(self) -> bool:
+        """Say whether commits come to an end: they succeed or fail, but they do not hang."""
+        begun_s = self._begun_s
+        return begun_s is None or self.clock.monotonic_s() - begun_s < STUCK_AFTER_S
+
     @property
     def waiting(self) -> int:
         """Return how many readings and events are not on the card yet."""
@@ -180,6 +108,7 @@ class Recorder:
 
     async def run(self) -> None:
         """Commit what comes in until `stop`; then commit the rest and return."""
+        self.counters.since_s = self.clock.monotonic_s()
         while not self._stopping:
             await self._something.wait()
             due_s = self.clock.monotonic_s() + self.seal_every_s
@@ -208,17 +137,21 @@ class Recorder:
             readings, self._readings = self._readings, []
         if not readings and not events:
             return
+        self._begun_s = self.clock.monotonic_s()
         try:
-            batches, size = await self.write(readings, events)
+            sealed = await self.write(readings, events)
         except StoreFullError as error:
+            self._begun_s = None
             self._take_back(readings, events, error)
             if not self._stopping:
                 await asyncio.sleep(RETRY_AFTER_S)
             return
+        self._begun_s = None
         counters = self.counters
-        counters.batches += batches
-        counters.bytes += size
-        counters.values += sum(reading.count for reading in readings)
+        counters.batches += sealed.batches
+        counters.bytes += sealed.bytes
+        counters.values += sealed.values
+        counters.by_device.update(sealed.by_device)
         counters.last_commit_s = self.clock.monotonic_s()
         if self._blocked:
             self._blocked = False
@@ -247,17 +180,3 @@ class Recorder:
         gone = sum(r.count for r in self._readings) - sum(r.count for r in kept)
         self.counters.dropped_values += gone
         self._readings = kept
-
-
-def _lane(event: Event) -> tuple[Stream, Audience]:
-    stream = Stream.ALARM if event.severity is Severity.ALARM else Stream.EVENT
-    return stream, event.audience
-
-
-def _runs(readings: Sequence[Reading]) -> list[Sequence[Reading]]:
-    """Cut where the wall clock was set; readings are in order of time."""
-    runs, start = [], 0
-    for length in cut(reading.at for reading in readings):
-        runs.append(readings[start : start + length])
-        start += length
-    return runs

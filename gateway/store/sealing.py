@@ -9,6 +9,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import cbor2
@@ -22,7 +23,7 @@ from gateway.model.clock import Instant
 from gateway.model.ids import Audience, BootId, EpochId, GatewayId, Incarnation
 from gateway.model.stream import Stream
 from gateway.store.batches import ZSTD_LEVEL, Body
-from gateway.store.catalogue import Catalogue
+from gateway.store.catalogue import Catalogue, References
 
 VERSION: Final = 1
 HEAD: Final = -65537
@@ -57,6 +58,8 @@ class Epoch:
     """The signed record with the wrapped key, as it is stored and sent."""
     sources: int
     """How many sources the sealed catalogue names."""
+    references: References
+    """Where the differences of its batches start."""
     cipher: ChaCha20Poly1305
 
     def seal(self, body: Body, stream: Stream, sequence: int, span: int = 1) -> bytes:
@@ -93,6 +96,7 @@ def open_epoch(
     catalogue: Catalogue,
     recipients: Sequence[Recipient],
     now: Instant,
+    references: References = MappingProxyType({}),
     random: Random = secrets.token_bytes,
 ) -> Epoch:
     """Begin an epoch: a new key, wrapped to each recipient, in a record signed by the device.
@@ -102,12 +106,13 @@ def open_epoch(
         catalogue: what batches will refer to; what it names now is sealed into the record.
         recipients: the consumer keys entitled to the catalogue's audience.
         now: goes into the record.
+        references: where the differences of its batches start; the last values are a good choice.
         random: gives n random bytes.
     """
     key, epoch = random(KEY_LEN), EpochId(random(EPOCH_ID_LEN))
     cipher = ChaCha20Poly1305(key)
     audience = catalogue.audience
-    named = zstandard.compress(cbor2.dumps(catalogue.packed()), ZSTD_LEVEL)
+    named = zstandard.compress(cbor2.dumps(catalogue.packed(references)), ZSTD_LEVEL)
     payload = {
         1: VERSION,
         2: identity.gateway,
@@ -133,7 +138,9 @@ def open_epoch(
         EPOCH_CONTEXT,
         identity.key.sign,
     )
-    return Epoch(epoch, identity.gateway, audience, record, len(catalogue.sources), cipher)
+    return Epoch(
+        epoch, identity.gateway, audience, record, len(catalogue.sources), references, cipher
+    )
 
 
 def nonce(stream: Stream, sequence: int, span: int) -> bytes:

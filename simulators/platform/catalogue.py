@@ -48,6 +48,8 @@ class Catalogue:
     shapes: Sequence[Sequence[Point]]
     sources: Sequence[tuple[str, int]]
     """Device and place of its shape."""
+    references: Sequence[Sequence[int]]
+    """Of each source, for each point of its shape: the integer that differences start from."""
 
 
 def open_catalogue(sealed: bytes, epoch: bytes, key: bytes) -> Catalogue:
@@ -74,7 +76,21 @@ def open_catalogue(sealed: bytes, epoch: bytes, key: bytes) -> Catalogue:
             for source in strict.entries(strict.field(fields, 2, "catalogue"), "sources")
         )
     ]
-    return Catalogue(shapes, sources)
+    references = strict.array(strict.field(fields, 3, "catalogue"), len(sources), "references")
+    return Catalogue(
+        shapes,
+        sources,
+        [
+            _reference(reference, len(shapes[shape]))
+            for reference, (_, shape) in zip(references, sources, strict=True)
+        ],
+    )
+
+
+def _reference(item: object, length: int) -> Sequence[int]:
+    if item is None:
+        return (0,) * length
+    return tuple(strict.signed(n, "reference") for n in strict.array(item, length, "reference"))
 
 
 def _point(item: object) -> Point:

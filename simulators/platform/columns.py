@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, compress
+from operator import add
 from typing import Final, NoReturn
 
 from simulators.platform import strict
@@ -222,21 +223,43 @@ class _Cells:
             NUMBER: (integers, 0),
         }
 
-    def take(self, point: Point, count: int) -> Sequence[Cell]:
-        """Return the next `count` cells, those of `point`; None for what is not a number."""
+    def take(
+        self, point: Point, sources: Sequence[int], references: Mapping[int, int]
+    ) -> Sequence[Cell]:
+        """Return the next cells, those of `point`; None for what is not a number.
+
+        Args:
+            point: whose column it is.
+            sources: of each row that has a cell.
+            references: where the differences of a source start, for this column.
+        """
         place = NUMBER if point.kind in _INTEGERS else point.kind
         cells, at = self._rest[place]
-        self._rest[place] = (cells, at + count)
-        column = cells[at : at + count]
+        self._rest[place] = (cells, at + len(sources))
+        column = cells[at : at + len(sources)]
         if place == NUMBER:
-            return _scaled(point, column)  # type: ignore[arg-type]  # integers stand there
+            return _scaled(point, _summed(column, sources, references))  # type: ignore[arg-type]  # integers stand there
         if place == TEXT:
             return column
         return [v if v - v == 0.0 else None for v in column]  # type: ignore[operator]  # floats
 
 
-def _scaled(point: Point, differences: list[int]) -> Sequence[Cell]:
-    numbers = list(accumulate(differences))
+def _summed(
+    differences: Sequence[int], sources: Sequence[int], references: Mapping[int, int]
+) -> list[int]:
+    """Return the integers of a column: each difference is to the cell before, of the same source."""
+    if len(references) == len(sources):
+        return list(map(add, map(references.__getitem__, sources), differences))
+    numbers: list[int] = []
+    running, last = 0, -1
+    for source, difference in zip(sources, differences, strict=True):
+        running = (running if source == last else references[source]) + difference
+        last = source
+        numbers.append(running)
+    return numbers
+
+
+def _scaled(point: Point, numbers: list[int]) -> Sequence[Cell]:
     if point.kind == COUNTER:
         if numbers and (min(numbers) < 0 or max(numbers) >= _MODULUS):
             numbers = [n % _MODULUS for n in numbers]
@@ -267,7 +290,10 @@ def _block(item: object, catalogue: Catalogue, budget: int) -> Block:
     cells = _Cells([(p, len(t)) for p, t in zip(points, told, strict=True)], fields[6:])
     columns = []
     for place, point in enumerate(points):
-        values = cells.take(point, len(told[place]))
+        rows_of_cells = told[place]
+        whose = sources if len(rows_of_cells) == rows else [sources[r] for r in rows_of_cells]
+        references = {source: catalogue.references[source][place] for source in whose}
+        values = cells.take(point, whose, references)
         if flags[place] or None in values or len(told[place]) != rows:
             column = _honest(place, told[place], values, flags[place])
         else:

@@ -25,7 +25,7 @@ from gateway.health.self_metrics import (
     table_of,
 )
 from gateway.model.clock import Trust
-from gateway.model.ids import LineId
+from gateway.model.ids import DeviceId, LineId
 from gateway.model.reading import Cause, Flag, Quality, Reading, Value
 from tests import virtual_time
 from tests.scripted_line import Counts
@@ -45,8 +45,10 @@ def sources(**changes: object) -> Sources:
         store=lambda: StoreUse(5 * MIB, 77, 123.46),
         disk_free=lambda: 900 * MIB,
         sent_bytes=lambda: {"data": 4096, "alarm": 12, "hello": 9},
+        sealed_bytes=lambda: {DeviceId("meter-1"): 512, DeviceId("gone"): 1},
         uplink_connected=lambda: True,
         log_dropped=lambda: 4,
+        devices=(DeviceId("meter-1"),),
         queues={"recorder": lambda: 6},
         lines={LineId("cabinet-485"): Counts(exchanges=100, errors=7, busy_s=50.0)},
         streams=("alarm", "data"),
@@ -70,6 +72,7 @@ NOW = Snapshot(
     log_dropped=4,
     queues=(6,),
     sent_bytes=(12, 4096),
+    sealed_bytes=(512,),
     lines=(LineCount(100, 7, 50.0),),
 )
 BEFORE = replace(
@@ -101,6 +104,7 @@ def test_two_snapshots_give_a_value_for_every_point() -> None:
         "queue_recorder": 6,
         "sent_alarm": 12,
         "sent_data": 4096,
+        "sealed_meter_1": 512,
         "line_cabinet_485_exchanges": 100,
         "line_cabinet_485_errors": 7,
         "line_cabinet_485_busy": 50.0,
@@ -191,7 +195,8 @@ def test_a_path_that_is_not_there_has_no_room_to_tell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "point", [point.name for point in table_of(sources(queues={}, lines={}, streams=()))]
+    "point",
+    [point.name for point in table_of(sources(queues={}, lines={}, streams=(), devices=()))],
 )
 def test_the_page_lists_every_point(point: str) -> None:
     assert f"| `{point}` |" in README.read_text(encoding="utf-8")

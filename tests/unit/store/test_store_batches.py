@@ -38,8 +38,8 @@ from gateway.model.reading import (
     all_bad,
 )
 from gateway.model.stream import Stream
-from gateway.store.batches import Body, GapRecord, cut, pack_events, pack_readings
-from gateway.store.catalogue import Catalogue
+from gateway.store.batches import Body, GapRecord, cut, pack_events, pack_readings, references_of
+from gateway.store.catalogue import Catalogue, References
 from gateway.store.sealing import Epoch, Identity, open_epoch
 from simulators.platform.catalogue import Catalogue as PlatformCatalogue
 from simulators.platform.catalogue import open_catalogue
@@ -49,6 +49,7 @@ from simulators.platform.wire import open_batch, parse_batch
 AT = Instant(5_000_000, 1_764_000_000_000, Trust.SYNCED)
 GATEWAY = GatewayId("nvr-lenina-12")
 KEY = bytes(range(32))
+NOTHING: References = {}
 
 
 class Signer:
@@ -67,16 +68,19 @@ class Signer:
 IDENTITY = Identity(GATEWAY, Incarnation(bytes(8)), BootId(bytes(16)), Signer())
 
 
-def epoch_of(catalogue: Catalogue) -> Epoch:
+def epoch_of(catalogue: Catalogue, references: References) -> Epoch:
     given_out = iter((KEY, b"epoch-01"))
-    return open_epoch(IDENTITY, catalogue, [], AT, random=lambda _n: next(given_out))
+    return open_epoch(IDENTITY, catalogue, [], AT, references, lambda _n: next(given_out))
 
 
 def opened(
-    body: Body, catalogue: Catalogue, stream: Stream = Stream.DATA
+    body: Body,
+    catalogue: Catalogue,
+    stream: Stream = Stream.DATA,
+    references: References = NOTHING,
 ) -> tuple[Contents, PlatformCatalogue]:
     """Seal, then open with what the platform has."""
-    epoch = epoch_of(catalogue)
+    epoch = epoch_of(catalogue, references)
     sealed = parse_batch(epoch.seal(body, stream, 7))
     record = cbor2.loads(cbor2.loads(epoch.record).value[2])
     named: PlatformCatalogue = open_catalogue(record[9], record[3], KEY)
@@ -105,6 +109,10 @@ def expected(readings: Sequence[Reading]) -> dict[tuple[str, str, int], tuple[An
         for place, (point, value) in enumerate(zip(r.table, r.cells, strict=True))
         if value is not None or place in r.flags
     }
+
+
+def kinds(table: PointTable) -> list[Kind]:
+    return [point.kind for point in table]
 
 
 VALUES: dict[Kind, st.SearchStrategy[Any]] = {
@@ -146,13 +154,21 @@ def some_readings(draw: st.DrawFn) -> list[Reading]:
     return list(unique.values())
 
 
-@given(some_readings())
-def test_what_is_sealed_is_what_the_platform_reads(readings: list[Reading]) -> None:
+@given(some_readings(), some_readings())
+def test_what_is_sealed_is_what_the_platform_reads(
+    readings: list[Reading], earlier: list[Reading]
+) -> None:
     catalogue = Catalogue(OPERATIONS)
-    body = pack_readings(readings, catalogue)
+    references: dict[int, list[int]] = {}
+    for reading in readings:
+        placed = catalogue.place(reading.device, reading.table)
+        for before in earlier:
+            if placed is not None and kinds(before.table) == kinds(reading.table):
+                references[placed.number] = references_of(placed.shape, before.cells)
+    body = pack_readings(readings, catalogue, references)
     assert body is not None
 
-    contents, named = opened(body, catalogue)
+    contents, named = opened(body, catalogue, references=references)
 
     assert cells_of(contents, named) == expected(readings)
     assert body.count == sum(reading.count for reading in readings)
@@ -163,7 +179,7 @@ def test_a_scaled_value_comes_back_as_the_same_float(value: float) -> None:
     table = PointTable(Point(PointId("voltage"), unit="V", kind=Kind.NUMBER, scale=0.1))
     catalogue = Catalogue(OPERATIONS)
     raw = round(value / 0.1) * 0.1
-    body = pack_readings([Reading(DeviceId("m"), table, AT, (raw,))], catalogue)
+    body = pack_readings([Reading(DeviceId("m"), table, AT, (raw,))], catalogue, {})
     assert body is not None
 
     contents, named = opened(body, catalogue)
@@ -190,7 +206,7 @@ def test_a_value_no_batch_can_carry_is_told_as_bad_and_costs_no_other(
 ) -> None:
     table = PointTable(Point(PointId("odd"), kind=kind), Point(PointId("even"), kind=Kind.BOOL))
     catalogue = Catalogue(OPERATIONS)
-    body = pack_readings([Reading(DeviceId("m"), table, AT, (value, True))], catalogue)
+    body = pack_readings([Reading(DeviceId("m"), table, AT, (value, True))], catalogue, {})
     assert body is not None
 
     contents, named = opened(body, catalogue)
@@ -205,13 +221,31 @@ def test_a_device_that_is_lost_is_told_with_one_flag_for_the_row() -> None:
     table = PointTable(*(Point(PointId(f"p{i}"), kind=Kind.NUMBER) for i in range(50)))
     catalogue = Catalogue(OPERATIONS)
     sample = all_bad(table, Cause.NO_RESPONSE)
-    body = pack_readings([Reading(DeviceId("m"), table, AT, sample.cells, sample.flags)], catalogue)
+    body = pack_readings(
+        [Reading(DeviceId("m"), table, AT, sample.cells, sample.flags)], catalogue, {}
+    )
     assert body is not None
 
     contents, named = opened(body, catalogue)
 
     assert set(cells_of(contents, named).values()) == {(None, (Quality.BAD, Cause.NO_RESPONSE))}
     assert body.count == len(table)
+
+
+def test_differences_to_the_last_values_make_a_second_small() -> None:
+    table = PointTable(*(Point(PointId(f"p{i}"), kind=Kind.NUMBER) for i in range(100)))
+    catalogue = Catalogue(OPERATIONS)
+    placed = catalogue.place(DeviceId("m"), table)
+    assert placed is not None
+    then, now = tuple(range(10**6, 10**6 + 100)), tuple(range(10**6 + 2, 10**6 + 102))
+    reading = Reading(DeviceId("m"), table, AT, now)
+
+    from_nothing = pack_readings([reading], catalogue, {})
+    from_then = pack_readings([reading], catalogue, {0: references_of(placed.shape, then)})
+
+    assert from_nothing is not None
+    assert from_then is not None
+    assert len(from_then.packed) < len(from_nothing.packed) / 2
 
 
 def test_points_go_to_their_own_audience_only() -> None:
@@ -223,7 +257,7 @@ def test_points_go_to_their_own_audience_only() -> None:
     seen = {}
     for audience in (OPERATIONS, PERSONAL):
         catalogue = Catalogue(audience)
-        body = pack_readings([reading], catalogue)
+        body = pack_readings([reading], catalogue, {})
         assert body is not None
         contents, named = opened(body, catalogue)
         seen[audience] = set(cells_of(contents, named))
@@ -235,7 +269,7 @@ def test_nothing_of_an_audience_makes_no_batch() -> None:
     table = PointTable(Point(PointId("power"), kind=Kind.NUMBER))
     catalogue = Catalogue(Audience("emergency"))
 
-    assert pack_readings([Reading(DeviceId("m"), table, AT, (5,))], catalogue) is None
+    assert pack_readings([Reading(DeviceId("m"), table, AT, (5,))], catalogue, {}) is None
 
 
 def test_events_and_gaps_come_as_they_were() -> None:

@@ -1,0 +1,172 @@
+"""What one commit is made of: epochs, bodies, their streams. Runs on the store's thread."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from gateway.keys.platform import Recipient
+from gateway.model.clock import Clock, Instant, Trust
+from gateway.model.event import Event, Severity
+from gateway.model.ids import OPERATIONS, Audience, DeviceId
+from gateway.model.reading import Cells, PointTable, Reading
+from gateway.model.stream import Stream
+from gateway.store.batches import (
+    Body,
+    cut,
+    pack_events,
+    pack_readings,
+    pack_time_pair,
+    references_of,
+)
+from gateway.store.catalogue import Catalogue, References, Source, audiences_of
+from gateway.store.outbox import Outbox
+from gateway.store.sealing import Epoch, Identity, open_epoch
+
+SETTLED_AFTER_S: Final = 60.0
+"""The first epoch of a boot knows no values to start differences from: it lives only so long."""
+
+Sealable = tuple[Stream, Epoch, Body]
+TOLD_ON: Final = (Stream.EVENT, OPERATIONS)
+"""Where gaps and time pairs travel."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed:
+    """What one commit came to."""
+
+    batches: int = 0
+    bytes: int = 0
+    values: int = 0
+    by_device: Mapping[DeviceId, int] = field(default_factory=dict)
+    """Bytes of readings, shared out by how many values of a batch are a device's."""
+
+
+class Sealer:
+    """Turns what came in into sealed, committed batches."""
+
+    def __init__(
+        self,
+        outbox: Outbox,
+        identity: Identity,
+        recipients: Mapping[Audience, Sequence[Recipient]],
+        clock: Clock,
+        epoch_s: float,
+    ) -> None:
+        """Take the file, who seals for whom, and how long a key lives (seconds)."""
+        self._outbox = outbox
+        self._identity = identity
+        self._recipients = recipients
+        self._clock = clock
+        self._epoch_s = epoch_s
+        self._catalogues: dict[Audience, Catalogue] = {}
+        self._epochs: dict[Audience, tuple[Epoch, float]] = {}
+        self._last: dict[Source, Cells] = {}
+        self._placed_boot = False
+
+    def expect(self, device: DeviceId, table: PointTable) -> None:
+        """Name a source before its first reading, so that the first epoch knows it."""
+        self._last[device, table] = ()
+        for audience in audiences_of([table]):
+            self._catalogue(audience).place(device, table)
+
+    def write(self, readings: Sequence[Reading], events: Sequence[Event]) -> Sealed:
+        """Seal and commit what came in; return what that came to.
+
+        Raises:
+            StoreFullError: nothing was committed; the same may be tried again.
+            StoreCorruptError: the file is damaged.
+        """
+        for reading in readings:
+            source = reading.device, reading.table
+            if source not in self._last:
+                self.expect(*source)
+            self._last[source] = reading.cells
+        now = self._clock.now()
+        gaps = self._outbox.untold_gaps()
+        sealable = [*self._of_readings(readings, now), *self._of_events(events, now)]
+        if gaps:
+            told = pack_events([], [gap for _, gap in gaps], now)
+            sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), told))
+        places_boot = not self._placed_boot and now.trust is Trust.SYNCED
+        if places_boot:
+            pair = pack_time_pair(self._identity.boot, now)
+            sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), pair))
+        if not sealable:
+            return Sealed()
+        sizes = self._outbox.add(sealable, told=[gap_id for gap_id, _ in gaps])
+        self._placed_boot |= places_boot
+        return _account(sealable, sizes, readings)
+
+    def _of_readings(self, readings: Sequence[Reading], now: Instant) -> Iterator[Sealable]:
+        for run in _runs(readings):
+            for audience, catalogue in self._catalogues.items():
+                epoch = self._epoch(audience, now)
+                body = pack_readings(run, catalogue, epoch.references)
+                if body is not None:
+                    yield Stream.DATA, epoch, body
+
+    def _of_events(self, events: Sequence[Event], now: Instant) -> Iterator[Sealable]:
+        lanes: dict[tuple[Stream, Audience], list[Event]] = {}
+        for event in events:
+            stream = Stream.ALARM if event.severity is Severity.ALARM else Stream.EVENT
+            lanes.setdefault((stream, event.audience), []).append(event)
+        for (stream, audience), of_lane in lanes.items():
+            yield stream, self._epoch(audience, now), pack_events(of_lane, [], now)
+
+    def _catalogue(self, audience: Audience) -> Catalogue:
+        return self._catalogues.setdefault(audience, Catalogue(audience))
+
+    def _epoch(self, audience: Audience, now: Instant) -> Epoch:
+        """Return the epoch to seal under: a new one when it is old, or does not know a source."""
+        catalogue = self._catalogue(audience)
+        epoch, since_s = self._epochs.get(audience, (None, 0.0))
+        age_s = self._clock.monotonic_s() - since_s
+        if (
+            epoch is None
+            or age_s >= (self._epoch_s if epoch.references else SETTLED_AFTER_S)
+            or epoch.sources < len(catalogue.sources)
+        ):
+            epoch = open_epoch(
+                self._identity,
+                catalogue,
+                self._recipients.get(audience, ()),
+                now,
+                self._references(catalogue),
+            )
+            self._outbox.add_epoch(epoch, now.wall_ms)
+            self._epochs[audience] = (epoch, self._clock.monotonic_s())
+        return epoch
+
+    def _references(self, catalogue: Catalogue) -> References:
+        """Return the last values of each source, as far as they are known."""
+        references = {}
+        for (device, table), cells in self._last.items():
+            placed = catalogue.place(device, table)
+            if placed is not None and cells:
+                references[placed.number] = references_of(placed.shape, placed.pick(cells))
+        return references
+
+
+def _runs(readings: Sequence[Reading]) -> Iterator[Sequence[Reading]]:
+    """Cut where the wall clock was set; readings are in order of time."""
+    start = 0
+    for length in cut(reading.at for reading in readings):
+        yield readings[start : start + length]
+        start += length
+
+
+def _account(
+    sealable: Sequence[Sealable], sizes: Sequence[int], readings: Sequence[Reading]
+) -> Sealed:
+    values = Counter[DeviceId]()
+    for reading in readings:
+        values[reading.device] += reading.count
+    data = sum(
+        size for (stream, _, _), size in zip(sealable, sizes, strict=True) if stream is Stream.DATA
+    )
+    total = values.total()
+    shares = {device: data * count // total for device, count in values.items() if count}
+    return Sealed(len(sealable), sum(sizes), total, shares)
