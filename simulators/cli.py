@@ -16,7 +16,7 @@ import typer
 from rich.console import Console
 from rich.live import Live
 
-from simulators.durable import durable_write
+from gateway.model.files import durable_write
 from simulators.faults import catalogue
 from simulators.lines.listening import nursery
 from simulators.lines.proxy import LinkProxy, Pass, link_proxy
@@ -138,19 +138,17 @@ def load(
 
 @app.command()
 def proxy(
-    to: Annotated[
-        tuple[str, int], typer.Option("--to", parser=endpoint, metavar="HOST:PORT", help="target")
-    ],
+    to: Annotated[str, typer.Option("--to", metavar="HOST:PORT", help="target")],
     listen: Annotated[
-        tuple[str, int],
-        typer.Option(parser=endpoint, metavar="HOST:PORT", help="port 0: the system chooses"),
-    ] = ("127.0.0.1", 0),
+        str, typer.Option(metavar="HOST:PORT", help="port 0: the system chooses")
+    ] = "127.0.0.1:0",
     for_s: For = None,
     ready: Ready = None,
     as_json: Json = False,
 ) -> None:
     """Stand in front of a broker or a device. Modes come as JSON lines on standard input."""
-    _start(lambda: _link(listen, to, for_s, ready, as_json=as_json))
+    ends = endpoint(listen), endpoint(to)
+    _start(lambda: _link(*ends, for_s, ready, as_json=as_json))
 
 
 def _refuse(*sentences: str) -> NoReturn:

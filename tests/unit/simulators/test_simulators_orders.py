@@ -1,4 +1,4 @@
-"""Orders on standard input, the truth journal, the small durable file."""
+"""Orders on standard input and the truth journal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from simulators.durable import durable_write
 from simulators.faults import Silent
 from simulators.lines.proxy import BlackHole, Delay
 from simulators.orders import Clear, OrderError, Plug, Unplug, read_mode_order, read_order
@@ -120,19 +119,3 @@ def test_truth_journal_cut_short_by_a_kill_is_read_up_to_there(
     path.write_text('{"twin": "a"}\n')
     with pytest.raises(ValueError, match="not an entry of a truth journal"):
         read_truth(path)
-
-
-def test_durable_write_replaces_and_leaves_nothing_else(tmp_path: Path) -> None:
-    path = tmp_path / "ready.json"
-    durable_write(path, b"old")
-    durable_write(path, b"new")
-    assert path.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [path]
-
-
-def test_durable_write_that_cannot_leaves_the_old_file(tmp_path: Path) -> None:
-    folder = tmp_path / "ready.json"
-    folder.mkdir()
-    with pytest.raises(OSError, match="directory"):
-        durable_write(folder, b"new")
-    assert list(tmp_path.iterdir()) == [folder]
