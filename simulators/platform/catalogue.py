@@ -90,7 +90,8 @@ def open_catalogue(sealed: bytes, epoch: bytes, key: bytes) -> Catalogue:
 def _reference(item: object, length: int) -> Sequence[int]:
     if item is None:
         return (0,) * length
-    return tuple(strict.signed(n, "reference") for n in strict.array(item, length, "reference"))
+    numbers = strict.array(item, length, "reference")
+    return tuple(strict.wide(n, "reference") for n in numbers)
 
 
 def _point(item: object) -> Point:

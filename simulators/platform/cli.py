@@ -16,6 +16,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from simulators.durations import seconds
 from simulators.platform.audit import Audit, Latest, Report, audit, latest
 from simulators.platform.errors import KeyFileError
 from simulators.platform.intake import Intake
@@ -114,16 +115,6 @@ def _address(text: str) -> tuple[str, int]:
         msg = f"--broker {text}: HOST:PORT is needed"
         raise ValueError(msg)
     return host.strip("[]"), int(port)
-
-
-def seconds(text: str) -> float:
-    """Return the seconds that a text like `10s`, `2m`, `1h` or `10` means.
-
-    Raises:
-        ValueError: it means none.
-    """
-    unit = {"s": 1, "m": 60, "h": 3600}.get(text[-1:])
-    return float(text[:-1]) * unit if unit else float(text)
 
 
 @app.command(name="ledger")

@@ -247,7 +247,7 @@ class _Cells:
 def _summed(
     differences: Sequence[int], sources: Sequence[int], references: Mapping[int, int]
 ) -> list[int]:
-    """Return the integers of a column: each difference is to the cell before, of the same source."""
+    """Return the integers of a column: a difference is to the cell before, of the same source."""
     if len(references) == len(sources):
         return list(map(add, map(references.__getitem__, sources), differences))
     numbers: list[int] = []

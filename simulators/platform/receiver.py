@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Final
 
 import paho.mqtt.client as mqtt
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -120,6 +120,8 @@ class _Connection:
         self.lost = threading.Event()
         self.why = ""
         self._topic = topic
+        self._error = ""
+        self._doubt = "" if context is None else "; was our client certificate refused?"
         self.client.ended = lambda: self.fail("the link ended")
         self.client.connect_timeout = CONNECT_TIMEOUT_S
         self.client.max_inflight_messages_set(_SEND_WINDOW)
@@ -130,6 +132,7 @@ class _Connection:
         self.client.on_subscribe = self._on_subscribe
         self.client.on_message = self._on_message
         self.client.on_disconnect = self._on_disconnect
+        self.client.on_log = self._on_log
 
     def open(self, host: str, port: int) -> None:
         """Connect and start paho's thread; how it went shows in `ready` and `lost`."""
@@ -168,6 +171,7 @@ class _Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
+        self._doubt = ""
         if reason.is_failure:
             self.fail(f"the broker refused: {reason}")
         else:
@@ -202,7 +206,12 @@ class _Connection:
         reason: ReasonCode,
         _properties: Properties | None,
     ) -> None:
-        self.fail(f"disconnected: {reason}")
+        # Under TLS 1.3 a refused client certificate shows only now, often as a mere end of file.
+        self.fail(f"disconnected: {self._error or reason}{self._doubt}")
+
+    def _on_log(self, _client: mqtt.Client, _userdata: object, level: int, text: str) -> None:
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._error = text
 
 
 class Receiver:

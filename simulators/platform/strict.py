@@ -139,6 +139,13 @@ def signed(item: object, what: str) -> int:
     return item
 
 
+def wide(item: object, what: str) -> int:
+    """Return `item` as an integer -2^63 <= n < 2^64, or raise WireError."""
+    if type(item) is not int or not -INT_LIMIT <= item < 2 * INT_LIMIT:
+        refuse(what, item)
+    return item
+
+
 def octets(item: object, length: int | None, what: str) -> bytes:
     """Return `item` as a byte string (of `length` bytes, if given), or raise WireError."""
     if type(item) is not bytes or (length is not None and len(item) != length):

@@ -61,8 +61,23 @@ def planes(values: Sequence[float], code: str) -> bytes:
     return b"".join(bytes(p[i] for p in packed) for i in range(struct.calcsize(code)))
 
 
-def block(shape: int, kinds: Sequence[int], rows: Sequence[Row]) -> list[Any]:
-    """Return one block."""
+def steps(column: Sequence[tuple[int, int]], references: Mapping[int, int]) -> list[int]:
+    """Return the differences of the integer cells of one column, given as (source, number)."""
+    found, before = [], None
+    for source, number in column:
+        start = before[1] if before is not None and before[0] == source else references[source]
+        found.append((number - start + (1 << 63)) % (1 << 64) - (1 << 63))
+        before = source, number
+    return found
+
+
+def block(
+    shape: int,
+    kinds: Sequence[int],
+    rows: Sequence[Row],
+    references: Sequence[Sequence[int]] | None = None,
+) -> list[Any]:
+    """Return one block; `references` of each source for each point, or all 0."""
     cells = [[row[2][column] for row in rows] for column in range(len(kinds))]
     flat = [cell is None for column in cells for cell in column]
     bits = sum(1 << place for place, absent in enumerate(flat) if absent)
@@ -71,7 +86,11 @@ def block(shape: int, kinds: Sequence[int], rows: Sequence[Row]) -> list[Any]:
     def of(*which: int) -> list[list[Any]]:
         return [column for kind, column in zip(kinds, present, strict=True) if kind in which]
 
-    ints = [d for column in of(NUMBER, COUNTER, BOOL, STATE) for d in differences(column)]
+    ints: list[int] = []
+    for place, kind in enumerate(kinds):
+        if kind in {NUMBER, COUNTER, BOOL, STATE}:
+            column = [(row[0], row[2][place]) for row in rows if row[2][place] is not None]
+            ints += steps(column, {s: references[s][place] if references else 0 for s, _ in column})  # type: ignore[arg-type]  # integers stand there
     return [
         shape,
         len(rows),
@@ -114,6 +133,8 @@ class Epoch:
     key: bytes
     points: Sequence[Sequence[Any]]
     """Points of shape 0, as the catalogue has them."""
+    references: Sequence[Sequence[int]] | None = None
+    """Of each source."""
 
     @property
     def kinds(self) -> list[int]:
@@ -158,6 +179,7 @@ class Sender:
         audience: str = "operations",
         trust: int = 2,
         wall: int = WALL,
+        references: Sequence[Sequence[int]] | None = None,
     ) -> tuple[Epoch, bytes]:
         """Return a new epoch with one shape and its record."""
         self.made += 1
@@ -166,8 +188,13 @@ class Sender:
             audience,
             sha256(b"key" + self.incarnation + bytes([self.made])).digest(),
             points,
+            references,
         )
-        catalogue = {1: [list(points)], 2: [[device, 0] for device in devices]}
+        catalogue = {
+            1: [list(points)],
+            2: [[device, 0] for device in devices],
+            3: [None] * len(devices) if references is None else list(references),
+        }
         frame = zstandard.compress(cbor2.dumps(catalogue))
         sealed = ChaCha20Poly1305(made.key).encrypt(b"\xff" * 12, frame, made.id)
         wraps = []
@@ -228,7 +255,7 @@ class Sender:
 
     def batch(self, epoch: Epoch, rows: Sequence[Row], **more: Any) -> bytes:
         """Return the next batch of readings of shape 0."""
-        inside = {1: [block(0, epoch.kinds, rows)]} if rows else {}
+        inside = {1: [block(0, epoch.kinds, rows, epoch.references)]} if rows else {}
         return self.contents(epoch, {**inside, **more.pop("extra", {})}, told(rows), **more)
 
     def hello(self, *, oldest: int = 1, kept: int = 0, why: int = 1, mono: int = 9000) -> bytes:

@@ -35,6 +35,7 @@ KINDS = [NUMBER, COUNTER, FLOAT32, FLOAT64, BOOL, STATE, TEXT]
 CATALOGUE = Catalogue(
     [[Point(f"p{kind}", "1", kind, 1, 0, ()) for kind in KINDS], [Point("u", "V", 0, 0.1, 5, ())]],
     [("a", 0), ("b", 0), ("c", 1)],
+    [(0,) * 7, (5, 2**64 - 1, 0, 0, 1, -7, 0), (0,)],
 )
 NO_BODY = Encrypt0({}, b"", b"")
 I64 = st.integers(-(2**63), 2**63 - 1)
@@ -99,7 +100,7 @@ def rows(draw: st.DrawFn) -> list[Row]:
 
 @given(rows())
 def test_a_block_gives_back_the_rows_it_was_made_of(made: list[Row]) -> None:
-    [found] = parse({1: [block(0, KINDS, made)]}, told(made)).blocks
+    [found] = parse({1: [block(0, KINDS, made, CATALOGUE.references)]}, told(made)).blocks
     assert list(found.sources) == [row[0] for row in made]
     assert list(found.times) == [row[1] for row in made]
     cells = {
