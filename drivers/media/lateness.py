@@ -115,9 +115,3 @@ class LateAnswers:
                     return size
                 under_way = 0
         return under_way
-
-    def forget(self) -> None:
-        """Forget all: none of them can come any more."""
-        for debt in self._debts:
-            debt.paid.set()
-        self._debts.clear()

@@ -51,8 +51,6 @@ class TcpLine(Line):
         return f"{self._config.host}:{self._config.port}"
 
     async def _connect(self) -> Channel:
-        # A new connection brings nothing of the old one: no answer can be late on it.
-        self._late.forget()
         try:
             async with asyncio.timeout(self._config.connect_timeout_s):
                 return await self._first_that_answers()

@@ -1,4 +1,4 @@
-"""The driver gets what can be had with few requests, keeps what it learns, proves what it writes."""
+"""The driver gets what can be had with few requests, keeps what it learns, proves its writes."""
 
 from __future__ import annotations
 
