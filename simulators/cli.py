@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import re
 import signal
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
@@ -17,6 +16,7 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.model.files import durable_write
+from simulators.durations import seconds
 from simulators.faults import catalogue
 from simulators.lines.listening import nursery
 from simulators.lines.proxy import LinkProxy, Pass, link_proxy
@@ -34,15 +34,6 @@ from simulators.show import faults_view, link_state, scene_view
 
 EX_CONFIG: Final = 78
 """The scene or an argument cannot be used (sysexits)."""
-_DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|min|h)?")
-_UNITS: Final[Mapping[str | None, float]] = {
-    None: 1.0,
-    "ms": 0.001,
-    "s": 1.0,
-    "m": 60.0,
-    "min": 60.0,
-    "h": 3600.0,
-}
 _REDRAW_S: Final = 0.5
 _JSON_EVERY_S: Final = 1.0
 ORDERS: Final = 64
@@ -53,19 +44,6 @@ app = typer.Typer(
 )
 out = Console()
 err = Console(stderr=True)
-
-
-def seconds(text: str) -> float:
-    """Return a duration in seconds: `30s`, `500ms`, `2m`, `1h` or a plain number.
-
-    Raises:
-        typer.BadParameter: it is none.
-    """
-    found = _DURATION.fullmatch(text.strip())
-    if found is None:
-        msg = f"{text!r} is no duration; write 30s, 500ms, 2m or 1h"
-        raise typer.BadParameter(msg)
-    return float(found[1]) * _UNITS[found[2]]
 
 
 def endpoint(text: str) -> tuple[str, int]:

@@ -140,6 +140,8 @@ class Manifest:
     ]  # Any: an instance of `config`, and the medium it was given
     address: Callable[[Any], Hashable]
     """The place on the line from the options: two devices of one line may not share it."""
+    profile: type[BaseModel] | None = None
+    """What a profile file of this driver holds, when it has profiles: for editors and checks."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The broker of the demo: a system mosquitto when there is one (mutual TLS), else iotcore from the wheel."""
+"""The broker of the demo: a system mosquitto when there is one, else iotcore from the wheel."""
 
 from __future__ import annotations
 

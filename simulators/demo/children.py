@@ -18,7 +18,7 @@ STOP_WITHIN_S: Final = 10.0
 
 
 class ChildError(RuntimeError):
-    """A part of the demo did not start or ended by itself; the text says which and shows its last words."""
+    """A part of the demo did not start or ended by itself; the text shows its last words."""
 
 
 @dataclass(slots=True)
@@ -82,13 +82,12 @@ class Children:
         """
         try:
             async with asyncio.timeout(READY_WITHIN_S):
-                while not file.exists():
+                while (answer := _read(file)) is None:
                     self.check(child)
                     await asyncio.sleep(POLL_S)
         except TimeoutError as error:
             msg = f"{child.name} is not ready after {READY_WITHIN_S:.0f} s:\n{child.last_words()}"
             raise ChildError(msg) from error
-        answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
         return answer
 
     def check(self, child: Child) -> None:
@@ -106,6 +105,14 @@ class Children:
         """End every part, the last one started first."""
         for child in reversed(self.all):
             await child.stop()
+
+
+def _read(file: Path) -> dict[str, Any] | None:  # Any: JSON values
+    """Return what stands in a ready file (it is written whole), or None when there is none yet."""
+    if not file.exists():
+        return None
+    answer: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return answer
 
 
 def mayak(*arguments: str) -> list[str]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import shutil
 import sys
 import tempfile
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -22,32 +22,20 @@ from simulators.demo.site_file import EXAMPLE_LINES, KINDS
 from simulators.demo.stage import Plan, Stage
 from simulators.demo.verdict import Verdict, as_table
 from simulators.demo.wordings import language, say
+from simulators.durations import seconds
 
 app = typer.Typer(help="Run a whole simulated site: twins, broker, platform and gateway.")
 
 EXAMPLE_PORT: Final = 8883
-_UNITS: Final = {"": 1.0, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-
-
-def seconds(text: str) -> float:
-    """Return a duration in seconds: `30`, `30s`, `2m`, `1h`.
-
-    Raises:
-        typer.BadParameter: it is none.
-    """
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|m|min|h|)", text.strip())
-    if found is None:
-        msg = f"{text!r} is no duration; write 30s, 2m or 1h"
-        raise typer.BadParameter(msg)
-    return float(found[1]) * _UNITS[found[2]]
+Duration = partial(typer.Option, parser=seconds, metavar="DURATION")
 
 
 @app.command()
 def demo(  # each is an option of the command line
     kind: Annotated[str, typer.Argument(help=f"Kind of site: {', '.join(KINDS)}.")] = "lighting",
     *,
-    for_: Annotated[str, typer.Option("--for", help="How long to run.")] = "30s",
-    outage: Annotated[str, typer.Option(help="Cut the link for so long.")] = "0s",
+    for_s: Annotated[float, Duration("--for", help="How long to run: 30s, 2m.")] = 30.0,
+    outage_s: Annotated[float, Duration("--outage", help="Cut the link for so long.")] = 0.0,
     kill: Annotated[bool, typer.Option("--kill", help="SIGKILL the gateway on the way.")] = False,
     print_site: Annotated[bool, typer.Option("--print-site", help="Print the site file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Last line: one JSON object.")] = False,
@@ -62,7 +50,7 @@ def demo(  # each is an option of the command line
     if print_site:
         typer.echo(KINDS[kind](EXAMPLE_LINES, EXAMPLE_PORT), nl=False)
         return
-    plan = Plan(kind, seconds(for_), seconds(outage), kill, broker)
+    plan = Plan(kind, for_s, outage_s, kill, broker)
     tongue = language(lang)
     console = Console(stderr=as_json)
     kept = folder is not None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rich.console import Group, RenderableType
 from rich.panel import Panel
@@ -28,6 +28,10 @@ SHOWN: Final = (
 """The points of the summary, by device and name."""
 
 
+UNIT_SIGNS: Final = {"1": "", "Cel": "°C", "W.h": "W·h", "kW.h": "kW·h", "{count}": ""}
+"""How people write what UCUM codes otherwise."""
+
+
 @dataclass(slots=True)
 class Scoreboard:
     """What is known of the run so far."""
@@ -37,6 +41,8 @@ class Scoreboard:
     link: str = ""
     left_s: float = 0.0
     faults: Sequence[str] = ()
+    notes: list[str] = field(default_factory=list)
+    """What was done to the site on the way."""
     agent: dict[str, Any] = field(default_factory=dict)  # Any: JSON values of the agent's status
     values: list[dict[str, Any]] = field(default_factory=list)  # Any: likewise
     readings_before: int = 0
@@ -78,20 +84,22 @@ def screen(board: Scoreboard, lang: Lang) -> RenderableType:
     """Return the whole summary."""
     head = Text(say(lang, "title", kind=board.kind), style="bold")
     line = Text(f"{board.link}  ·  {say(lang, 'left', left=round(board.left_s))}")
-    tables = Table.grid(padding=(0, 3))
-    tables.add_row(_values(board, lang), _flow(board, lang))
-    return Panel(Group(head, line, Text(), tables), expand=False)
+    return Panel(
+        Group(head, line, *board.notes, Text(), _values(board, lang), Text(), _flow(board, lang)),
+        expand=False,
+    )
 
 
 def _values(board: Scoreboard, lang: Lang) -> Table:
     table = Table(box=None, header_style="dim")
     for key in ("device", "point", "value", "age"):
-        table.add_column(say(lang, key), justify="right" if key in {"value", "age"} else "left")
+        side: Literal["left", "right"] = "right" if key in {"value", "age"} else "left"
+        table.add_column(say(lang, key), justify=side, no_wrap=True)
     by_point = {(row["device"], row["point"]): row for row in board.values}
     for device, point in SHOWN:
         row = by_point.get((device, point))
         value = "—" if row is None else _value(row, lang)
-        age = "" if row is None else f"{row['age_s']:.1f}\N{NO-BREAK SPACE}s"
+        age = "" if row is None else say(lang, "seconds", age=f"{row['age_s']:.1f}")
         table.add_row(device, point, value, _comma(age, lang))
     return table
 
@@ -99,19 +107,20 @@ def _values(board: Scoreboard, lang: Lang) -> Table:
 def _value(row: dict[str, Any], lang: Lang) -> str:  # Any: JSON values
     value = row["value"]
     if value is None:
-        return f"— ({row['cause']})"
+        return f"— {say(lang, row['cause'])}"
     if isinstance(value, bool):
-        return "1" if value else "0"
+        return say(lang, "yes" if value else "no")
     text = f"{value:.2f}".rstrip("0").rstrip(".") if isinstance(value, float) else str(value)
-    unit = "" if row["unit"] == "1" else f"\N{NO-BREAK SPACE}{row['unit']}"
+    sign = UNIT_SIGNS.get(row["unit"], row["unit"])
+    unit = f"\N{NO-BREAK SPACE}{sign}" if sign else ""
     return _comma(text, lang) + unit
 
 
 def _flow(board: Scoreboard, lang: Lang) -> Table:
     agent, per_reading = board.agent, board.bytes_per_reading
-    table = Table(box=None, header_style="dim")
-    table.add_column(say(lang, "flow"))
-    table.add_column("", justify="right")
+    table = Table(box=None, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(justify="right", no_wrap=True)
     rows = (
         ("rate", f"{board.rate:.1f}"),
         ("read", str(board.readings)),

@@ -1,4 +1,4 @@
-"""The run of a demo: starts every part, plays the outage and the kill, waits for the rest, asks for the account."""
+"""The run of a demo: starts every part, plays outage and kill, asks for the account."""
 
 from __future__ import annotations
 
@@ -152,19 +152,18 @@ class Stage:
             cut_s + plan.outage_s * KILL_AT if plan.outage_s else begun_s + plan.for_s * KILL_AT
         )
         cut = killed = False
-        board.link = say(self.lang, "link-up")
         while (now_s := self.clock.monotonic_s()) < max(begun_s + plan.for_s, back_s):
-            if plan.outage_s and not cut and cut_s <= now_s < back_s:
-                cut = True
-                proxy.tell({"mode": "cut"})
-            if cut and now_s >= back_s:
-                cut, plan_done = False, True
-                proxy.tell({"mode": "pass"})
-                board.link = say(self.lang, "link-up") if plan_done else board.link
-            if cut:
-                board.link = say(self.lang, "link-cut", for_s=round(now_s - cut_s))
+            if cut is not (cut_s <= now_s < back_s):
+                cut = not cut
+                proxy.tell({"mode": "cut" if cut else "pass"})
+            board.link = (
+                say(self.lang, "link-cut", for_s=round(now_s - cut_s))
+                if cut
+                else say(self.lang, "link-up")
+            )
             if plan.kill and not killed and now_s >= kill_s:
                 killed = True
+                board.notes = [*board.notes, say(self.lang, "killed")]
                 await self._note(board)
                 self._kills_ms.append(self.clock.now().wall_ms)
                 await agent.stop(signal.SIGKILL)
@@ -175,8 +174,7 @@ class Stage:
             board.left_s = max(0.0, begun_s + plan.for_s - now_s)
             await self._note(board)
             await asyncio.sleep(TICK_S)
-        if cut:
-            proxy.tell({"mode": "pass"})
+        proxy.tell({"mode": "pass"})
         return agent
 
     async def _drain(self, board: Scoreboard) -> None:
@@ -184,18 +182,19 @@ class Stage:
         board.link = say(self.lang, "draining")
         deadline_s = self.clock.monotonic_s() + DRAIN_WITHIN_S
         while self.clock.monotonic_s() < deadline_s:
-            await self._note(board)
+            await self._note(board, values=False)
             if board.agent.get("kept_values") == 0 and board.agent.get("waiting") == 0:
                 return
             await asyncio.sleep(TICK_S)
 
-    async def _note(self, board: Scoreboard) -> None:
+    async def _note(self, board: Scoreboard, *, values: bool = True) -> None:
+        """Ask the gateway how it is, and show it; without values once the twins are gone."""
         status = await self._ask({"do": "status"})
         if status is not None:
             board.note_status(status, self.clock.monotonic_s())
-        values = await self._ask({"do": "values"})
-        if values is not None:
-            board.values = values["values"]
+        latest = await self._ask({"do": "values"}) if values else None
+        if latest is not None:
+            board.values = latest["values"]
         self.show(board)
 
     async def _ask(self, request: dict[str, str]) -> dict[str, Any] | None:  # Any: JSON values

@@ -46,7 +46,7 @@ class Verdict:
 
     @property
     def clean(self) -> bool:
-        """Say whether nothing was lost or doubled, and the account balances with nothing left over."""
+        """Say whether nothing was lost or doubled, nothing is left over, and it all balances."""
         return self.balances and not (self.lost or self.duplicated or self.pending)
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
