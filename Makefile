@@ -20,7 +20,7 @@ demo: environment ## a whole simulated lighting cabinet for 30 s; ARGS="--outage
 
 test: environment ## run the tests; ARGS="-k modbus"
 	@.ci/system-packages $(if $(filter true,$(CI)),--required)
-	@.venv/bin/python -m pytest $(ARGS)
+	@.venv/bin/python -m pytest -n 2 $(ARGS)
 
 check: environment ## style, types, who imports whom, spelling; all of them, also after one failed
 	@$(MAKE) --no-print-directory --keep-going style types imports spelling
