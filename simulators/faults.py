@@ -24,17 +24,6 @@ class Medium(StrEnum):
     SERIAL = "serial"
 
 
-class Effect(StrEnum):
-    """What a fault does to an answer, as far as the twin can know."""
-
-    SPOILED = "spoiled"
-    """Nobody can take it for an answer: its number is not counted."""
-    DOUBTFUL = "doubtful"
-    """It may arrive in time and whole, or not: counted, and marked as not certain."""
-    SOUND = "sound"
-    """It arrives as it should."""
-
-
 _CONFIG: Final = ConfigDict(extra="forbid")
 BOTH: Final = frozenset(Medium)
 
@@ -55,9 +44,9 @@ class Fault:
     seed: Seed = 1
 
     @property
-    def effect(self) -> Effect:
-        """Return what it does to an answer it strikes."""
-        return Effect.SPOILED
+    def spoils(self) -> bool:
+        """Say whether nobody can take an answer it strikes for one: its number is not counted."""
+        return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -86,9 +75,9 @@ class Noise(Fault):
     flips: Annotated[int, Field(ge=0, le=3, description="bits flipped (CRC-16 finds up to 3)")] = 2
 
     @property
-    def effect(self) -> Effect:
+    def spoils(self) -> bool:
         """Without a flipped bit a clever reader may still find the answer."""
-        return Effect.SPOILED if self.flips else Effect.DOUBTFUL
+        return self.flips > 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -135,9 +124,9 @@ class Slow(Fault):
     jitter_s: Annotated[float, Field(ge=0, le=60, description="more, at random")] = 0.0
 
     @property
-    def effect(self) -> Effect:
+    def spoils(self) -> bool:
         """Only the other end knows whether it was still waiting."""
-        return Effect.DOUBTFUL
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -152,9 +141,9 @@ class Flood(Fault):
     size: Annotated[int, Field(ge=1, le=240, description="bytes of a burst")] = 24
 
     @property
-    def effect(self) -> Effect:
+    def spoils(self) -> bool:
         """The answers themselves are sound; what they run into is another matter."""
-        return Effect.DOUBTFUL
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -180,9 +169,9 @@ class Liar(Fault):
     ] = "count"
 
     @property
-    def effect(self) -> Effect:
+    def spoils(self) -> bool:
         """Impossible values stand beside a true counter: such an answer is sound as a frame."""
-        return Effect.SOUND if self.how == "values" else Effect.SPOILED
+        return self.how != "values"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -197,9 +186,9 @@ class Echo(Fault):
     answers: Annotated[bool, Field(description="the answer follows the echo")] = True
 
     @property
-    def effect(self) -> Effect:
+    def spoils(self) -> bool:
         """A reader may know its echo and find the answer behind it."""
-        return Effect.DOUBTFUL if self.answers else Effect.SPOILED
+        return not self.answers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)

@@ -148,6 +148,7 @@ class Running:
         if for_s is not None:
             self._ends[held] = self._loop.call_later(for_s, self.end, twin, held)
         if isinstance(fault, Flood):
+            self._doubt(self._line_of[twin])
             line.server.babble(self.twins[twin], held)
         if isinstance(fault, Reboot):
             self._tasks.create_task(line.server.refresh(), name=f"refresh:{twin}")
@@ -181,6 +182,7 @@ class Running:
             FaultError: no such line, or it has no adapter.
         """
         pty = self._pty(line)
+        self._doubt(line)
         pty.unplug()
         if for_s is not None:
             self._timers.append(self._loop.call_later(for_s, pty.plug))
@@ -249,6 +251,12 @@ class Running:
         if self.line_of(twin).medium not in fault.media:
             msg = f"fault {fault.name} of {twin}: {misfit(fault)}"
             raise FaultError(msg)
+
+    def _doubt(self, line: str) -> None:
+        """Take back the certainty of what all twins of a line served a moment ago."""
+        for name, twin in self.twins.items():
+            if self._line_of[name] == line:
+                twin.doubt()
 
     def _pty(self, line: str) -> PtyEnd:
         found = self.lines.get(line)

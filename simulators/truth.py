@@ -6,20 +6,25 @@ the platform stored. One JSON object a line:
 
     {"twin": "meter-1", "number": 17, "wall_ms": 1764000000000, "mono_ms": 93211, "certain": true}
 
-`certain` is false when only the other end can know whether the answer came in time (a slow answer,
-somebody babbling on the line): such a number may be missing at the platform, it may not be twice.
+`certain` is false while a fault is about, and up to HOLD_MS before it: a reader that asks several
+things of a device may rightly throw away an answer when the next one fails. Such a number may be
+missing at the platform; it may not be there twice.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+import math
+from dataclasses import asdict, dataclass, replace
 from io import TextIOWrapper
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from gateway.model.clock import Clock
+
+HOLD_MS: Final = 2000
+"""How long a number is kept back from the file, because a fault may still put it in doubt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,22 +71,36 @@ class TruthJournal:
         now = self._clock.now()
         self._entries.append(Served(twin, number, now.wall_ms, now.mono_ms, certain))
 
+    def doubt(self, twin: str) -> None:
+        """Take back the certainty of what the twin handed out within the last HOLD_MS."""
+        since = self._clock.now().mono_ms - HOLD_MS
+        for place in range(len(self._entries) - 1, -1, -1):
+            entry = self._entries[place]
+            if entry.mono_ms <= since:
+                break
+            if entry.twin == twin:
+                self._entries[place] = replace(entry, certain=False)
+
     def entries(self) -> tuple[Served, ...]:
         """Return what was noted and not yet written to a file: without a file, everything."""
         return tuple(self._entries)
 
     def flush(self) -> None:
-        """Write what was noted; does nothing without a file.
+        """Write what no fault can put in doubt any more; does nothing without a file.
 
         Raises:
             OSError: the file cannot be written.
         """
-        if self._file is None or not self._entries:
+        self._write(self._clock.now().mono_ms - HOLD_MS)
+
+    def _write(self, until_ms: float) -> None:
+        if self._file is None:
             return
-        lines = [json.dumps(asdict(entry), separators=(",", ":")) for entry in self._entries]
-        self._file.write("\n".join(lines) + "\n")
+        ripe = sum(1 for entry in self._entries if entry.mono_ms <= until_ms)
+        for entry in self._entries[:ripe]:
+            self._file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
         self._file.flush()
-        self._entries.clear()
+        del self._entries[:ripe]
 
     def close(self) -> None:
         """Write what is left and close the file.
@@ -90,7 +109,7 @@ class TruthJournal:
             OSError: the file cannot be written.
         """
         if self._file is not None and not self._file.closed:
-            self.flush()
+            self._write(math.inf)
             self._file.close()
 
 

@@ -158,8 +158,7 @@ class LinkProxy:
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
         if isinstance(mode, Cut):
-            await self._hang_up(self._carried | self._swallowed)
-            await self._deafen()
+            await self.close()
             return
         if not isinstance(mode, BlackHole):
             await self._hang_up(self._swallowed)
@@ -179,17 +178,13 @@ class LinkProxy:
         self.host, self.port = self._server.sockets[0].getsockname()[:2]
 
     async def close(self) -> None:
-        """Refuse and reset everything."""
-        await self._hang_up(self._carried | self._swallowed)
-        await self._deafen()
-
-    async def _deafen(self) -> None:
+        """Refuse, then reset everything: who comes back at once finds the port closed."""
         server, self._server = self._server, None
         if server is not None:
             server.close()
-            # Connections accepted in the same turn of the loop come after this.
-            await asyncio.sleep(0)
-            await self._hang_up(self._carried | self._swallowed)
+            await asyncio.sleep(0)  # connections accepted in the same turn of the loop appear
+        await self._hang_up(self._carried | self._swallowed)
+        if server is not None:
             await server.wait_closed()
 
     @staticmethod

@@ -9,7 +9,6 @@ from typing import Final, NamedTuple
 from simulators.faults import (
     Crc,
     Echo,
-    Effect,
     Fault,
     Liar,
     Noise,
@@ -42,13 +41,9 @@ class Struck(NamedTuple):
     rng: Random
 
 
-def effect(struck: Iterable[Struck]) -> Effect:
-    """Return the worst that the faults together do to an answer."""
-    effects = {item.fault.effect for item in struck}
-    for worst in (Effect.SPOILED, Effect.DOUBTFUL):
-        if worst in effects:
-            return worst
-    return Effect.SOUND
+def spoiled(struck: Iterable[Struck]) -> bool:
+    """Say whether one of the faults leaves nothing that can be taken for an answer."""
+    return any(item.fault.spoils for item in struck)
 
 
 def delay_s(struck: Iterable[Struck]) -> float:

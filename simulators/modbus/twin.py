@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple
 
-from simulators.faults import Effect, Fault, Flood, Reboot, Silent
+from simulators.faults import Fault, Flood, Reboot, Silent
 from simulators.modbus import spoil
 from simulators.modbus.device import Device
 from simulators.modbus.memory import WORD
@@ -25,7 +25,7 @@ class Reply(NamedTuple):
     number: int | None
     """The number that the counter of answers has in it, or None when it does not carry it whole."""
     certain: bool
-    """False when only the other end can know whether it came in time."""
+    """False when a fault is about: only the other end can know what it made of the answer."""
 
 
 @dataclass(slots=True, eq=False)
@@ -77,6 +77,7 @@ class Twin:
         """Let a fault hold from now on."""
         held = InPlay(fault, Random(fault.seed))
         self._faults.append(held)
+        self.doubt()
         if isinstance(fault, Reboot):
             self.device.power_on()
         return held
@@ -85,6 +86,13 @@ class Twin:
         """End a fault; does nothing when it has ended."""
         if held in self._faults:
             self._faults.remove(held)
+
+    def doubt(self) -> None:
+        """Take back the certainty of what was served a moment ago.
+
+        A reader may ask several things of a device and throw all of them away when one fails.
+        """
+        self._truth.doubt(self.name)
 
     def advance(self, now_s: float) -> None:
         """Let the physics run up to that time."""
@@ -140,12 +148,11 @@ class Twin:
         answer = serve(self.device.memory, self.device.identity, request)
         if answer is None:
             return None
-        effect = spoil.effect(struck)
-        whole = keep and not answer[0] & EXCEPTION and effect is not Effect.SPOILED
+        whole = keep and not answer[0] & EXCEPTION and not spoil.spoiled(struck)
         return Reply(
             spoil.content(struck, answer, keep),
             (self.answers + 1) % COUNTER_SIZE if whole else None,
-            certain=effect is Effect.SOUND,
+            certain=not struck and not self._faults,
         )
 
     def sent(self) -> None:

@@ -15,7 +15,7 @@ from simulators.faults import Silent
 from simulators.lines.proxy import BlackHole, Delay
 from simulators.orders import Clear, OrderError, Plug, Unplug, read_mode_order, read_order
 from simulators.scene import FaultSpec
-from simulators.truth import Served, TruthJournal, read_truth
+from simulators.truth import HOLD_MS, Served, TruthJournal, read_truth
 from tests.clock import HandClock
 
 
@@ -94,14 +94,21 @@ def test_truth_journal_keeps_what_was_served_with_its_time(
     with TruthJournal(clock, path) as journal:
         journal.note("meter-1", 1, certain=True)
         assert len(journal.entries()) == 1
+        first = clock.now()
         journal.flush()
-        assert journal.entries() == ()
+        assert read_truth(path) == [], "a fault may still put it in doubt"
+        clock.advance(HOLD_MS / 1000)
+        journal.note("meter-1", 2, certain=True)
+        journal.note("meter-2", 1, certain=True)
+        journal.doubt("meter-1")
+        journal.flush()
         assert len(read_truth(path)) == 1
-        journal.note("meter-1", 2, certain=False)
+        assert len(journal.entries()) == 2
     now = clock.now()
     assert read_truth(path) == [
-        Served("meter-1", 1, now.wall_ms, now.mono_ms, certain=True),
+        Served("meter-1", 1, first.wall_ms, first.mono_ms, certain=True),
         Served("meter-1", 2, now.wall_ms, now.mono_ms, certain=False),
+        Served("meter-2", 1, now.wall_ms, now.mono_ms, certain=True),
     ]
 
 

@@ -9,7 +9,6 @@ import pytest
 from simulators.faults import (
     Crc,
     Echo,
-    Effect,
     Fault,
     Liar,
     Noise,
@@ -49,7 +48,7 @@ def test_spoil_noise_without_flips_only_puts_bytes_in_front() -> None:
     wire = on_the_line(Noise(flips=0, stray=8, seed=3))
     assert wire.endswith(rtu.wrap(7, ANSWER))
     assert len(wire) > len(rtu.wrap(7, ANSWER))
-    assert Noise(flips=0).effect is Effect.DOUBTFUL
+    assert not spoil.spoiled(struck(Noise(flips=0)))
 
 
 def test_spoil_wrong_unit_is_a_sound_frame_of_somebody_else() -> None:
@@ -109,7 +108,8 @@ def test_spoil_delays_add_up() -> None:
     assert spoil.delay_s(struck(Crc())) == 0
 
 
-def test_spoil_the_worst_effect_wins() -> None:
-    assert spoil.effect([]) is Effect.SOUND
-    assert spoil.effect(struck(Slow())) is Effect.DOUBTFUL
-    assert spoil.effect(struck(Slow()) + struck(Silent())) is Effect.SPOILED
+def test_spoil_one_fault_is_enough_to_spoil() -> None:
+    assert not spoil.spoiled([])
+    assert not spoil.spoiled(struck(Slow()))
+    assert not spoil.spoiled(struck(Echo()) + struck(Liar(how="values")))
+    assert spoil.spoiled(struck(Slow()) + struck(Silent()))
