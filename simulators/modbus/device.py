@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from random import Random
-from typing import Annotated, Final, Literal, Protocol
+from typing import Annotated, Final, Protocol
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -119,5 +119,3 @@ StartHour = Annotated[
 DayLength = Annotated[
     float, Field(gt=0, description="seconds that a whole day takes; less than 86400 hurries it")
 ]
-
-Medium = Literal["tcp", "serial"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from random import Random
-from typing import Final, Protocol
+from typing import Final
 
 from simulators.faults import Flood
 from simulators.lines.hub import Fate, Hub
@@ -23,18 +23,6 @@ ANY_UNIT: Final = frozenset({0, 255})
 """Addresses that reach a TCP device which is no gateway (implementation guide, 4.4.2.1)."""
 WAITING: Final = 32
 """Late answers a twin keeps; further requests are ignored, as by a busy device."""
-
-
-class Server(Protocol):
-    """What brings one or more twins to a line."""
-
-    def babble(self, twin: Twin, held: InPlay) -> None:
-        """Let the twin flood the line for as long as the fault holds."""
-        ...
-
-    async def refresh(self) -> None:
-        """Look again which twins are off, after a restart began or ended."""
-        ...
 
 
 class RtuLine:
