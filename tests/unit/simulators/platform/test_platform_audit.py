@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from provisioning.authority import Authority
 from simulators.platform.audit import audit, latest
-from simulators.platform.cli import app, seconds
+from simulators.platform.cli import app
 from simulators.platform.ledger import LedgerError
 from simulators.platform.sqlite_ledger import SqliteLedger
 from simulators.platform.truth import check_truth
@@ -231,12 +231,6 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
         audit(file, late_after_ms=1)
 
 
-@pytest.mark.parametrize(("text", "value"), [("10s", 10), ("2m", 120), ("1h", 3600), ("5", 5)])
-def test_seconds_reads_a_duration(text: str, value: float) -> None:
-    assert seconds(text) == value
-
-
-@pytest.mark.parametrize("text", ["", "s", "x", "5d"])
-def test_seconds_refuses_what_is_no_duration(text: str) -> None:
-    with pytest.raises(ValueError, match="could not convert"):
-        seconds(text)
+def test_late_after_that_is_no_duration_is_refused(desk: Desk) -> None:
+    answer = CliRunner().invoke(app, ["ledger", "--db", str(desk.file), "--late-after", "soon"])
+    assert answer.exit_code == 78
