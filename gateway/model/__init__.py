@@ -1,1 +1,4 @@
-"""The shared vocabulary: what everybody means by a reading, a command, an error. Imports nothing of ours."""
+"""The shared vocabulary: what everybody means by a reading, a command, an error.
+
+Imports nothing of ours.
+"""

@@ -70,7 +70,7 @@ class Clock(Protocol):
 
 
 class _Timex(ctypes.Structure):
-    """`struct timex` of Linux (see adjtimex(2)); only `status` is read, the rest is room for the kernel."""
+    """`struct timex` of Linux, adjtimex(2); only `status` is read, the rest is room."""
 
     _fields_ = (
         ("modes", ctypes.c_uint),

@@ -1,9 +1,8 @@
 """What a driver and a medium are: one small protocol for each thing a device can do.
 
-A driver turns requests into bytes and bytes into values; it is handed its medium and has no clock, no retry, no log of
-failures and no platform. A medium owns one shared resource (a serial line, a connection, a radio)
-and lets one request
-on it at a time, commands first.
+A driver turns requests into bytes and bytes into values; it is handed its medium and has no clock,
+no retry, no log of failures and no platform. A medium owns one shared resource (a serial line, a
+connection, a radio) and lets one request on it at a time, commands first.
 """
 
 from __future__ import annotations
@@ -102,21 +101,21 @@ class CommandableDriver(Protocol):
 
         Raises:
             CommandRefusedError: no such point, not writable, or the value is not one it can take.
-            DeviceError: as in `poll`; a NoResponseError means that nobody knows whether it was done.
+            DeviceError: as in `poll`; after a NoResponseError nobody knows whether it was done.
         """
         ...
 
 
 @runtime_checkable
 class RememberingDriver(Protocol):
-    """A driver that learns something worth keeping over a restart (for example which merged reads a device refuses)."""
+    """A driver that learns something worth keeping, as which merged reads a device refuses."""
 
     def recall(self, memory: Mapping[str, Any]) -> None:  # Any: plain JSON values, the driver's own
         """Take back what `memory` returned in an earlier life; ignore what no longer fits."""
         ...
 
     def memory(self) -> Mapping[str, Any]:
-        """Return what to keep, as plain JSON values. Small; asked after each poll in which `learned` is true."""
+        """Return what to keep, small and as plain JSON values; asked whenever `learned` is true."""
         ...
 
     @property

@@ -6,9 +6,9 @@ GatewayError
 │  ├─ BusUnavailableError    the port is gone: every point of this line BAD, reopen with back-off
 │  ├─ NoResponseError        retry within the poll's budget, then BAD; the others on the line go on
 │  ├─ FrameError             as above, and empty the line first
-│  ├─ DeviceRejectedError    a valid refusal: the link is healthy, no retry, point unsupported until reconnect
+│  ├─ DeviceRejectedError    a valid refusal: the link is healthy, no retry, unsupported until reconnect
 │  └─ DeviceFaultError       the device says that it is broken: BAD with its code, one event
-├─ CommandRefusedError       expired, replayed, not allowed, interlocked: REFUSED, audited, never retried
+├─ CommandRefusedError       expired, replayed, forbidden, interlocked: REFUSED, audited, not retried
 ├─ LinkDownError             keep recording, reconnect with jitter
 ├─ IdentityRejectedError     tell the technician, no storm of attempts
 ├─ StoreFullError            give up the oldest raw batches, record the gap, never stop acting
@@ -30,7 +30,7 @@ class GatewayError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One thing wrong in a configuration: where, which option, what was found and what is allowed."""
+    """One thing wrong in a configuration: where, which option, what was found, what is allowed."""
 
     file: Path
     line: int
@@ -43,7 +43,7 @@ class Mistake:
 
 
 class ConfigError(GatewayError):
-    """The configuration cannot be used. Say every mistake with its line, then exit with 78 (EX_CONFIG)."""
+    """The configuration cannot be used: say every mistake, then exit with 78 (EX_CONFIG)."""
 
     def __init__(self, mistakes: Sequence[Mistake]) -> None:
         """Keep all the mistakes; a person mends them in one go."""
@@ -65,7 +65,7 @@ class BusUnavailableError(DeviceError):
 
 
 class NoResponseError(DeviceError):
-    """Nothing came in time: retry within the poll's budget, then BAD. The others on the line go on."""
+    """Nothing came in time: retry within the poll's budget, then BAD. Others on the line go on."""
 
 
 class FrameError(DeviceError):
@@ -73,7 +73,7 @@ class FrameError(DeviceError):
 
 
 class DeviceRejectedError(DeviceError):
-    """A valid refusal, with the device's own `code`: no retry; the point is unsupported until reconnect."""
+    """A valid refusal with the device's own `code`: no retry, unsupported until reconnect."""
 
     def __init__(self, message: str, *, code: int, answer: bytes = b"") -> None:
         """Take the code of the refusal beside the sentence."""

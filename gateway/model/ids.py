@@ -1,4 +1,4 @@
-"""Names of things. Each is a type of its own, so that a line is never passed where a device belongs."""
+"""Names of things, each a type of its own: a line is never passed where a device belongs."""
 
 from __future__ import annotations
 

@@ -120,7 +120,7 @@ class Point:
 
 
 class PointTable:
-    """The points of one poll, in the order of their values. Compares and hashes by identity: it is made once."""
+    """The points of one poll, in the order of their values. Compares and hashes by identity."""
 
     __slots__ = ("_index", "points")
 
@@ -158,14 +158,15 @@ class PointTable:
 NO_FLAGS: Final[Mapping[int, Flag]] = MappingProxyType({})
 
 Cells = tuple[Value | None, ...]
-"""One cell per point of a table. None without a flag: not told this time; None with a BAD flag: no value."""
+"""One cell per point of a table. None is "not told this time", or with a BAD flag "no value"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What a driver hands over from one poll: cells in the order of the table, and a flag for each doubtful one.
+    """What a driver hands over from one poll: cells in the order of the table, flags for some.
 
-    A cell that is None must have a BAD flag here; leaving values out is the reporter's business, not the driver's.
+    A cell that is None must have a BAD flag here; a doubtful one another. Leaving values out is the
+    reporter's business, not the driver's.
     """
 
     cells: Cells
