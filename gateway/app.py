@@ -197,7 +197,7 @@ class Agent:
         self._stop.set()
 
     async def run(self) -> None:
-        """Run until `stop`: then the last batch is sealed and committed, and sent while the link is up.
+        """Run until `stop`; then the last batch is committed, and sent while the link is up.
 
         Raises:
             StoreFullError: there is no room even for an empty store.

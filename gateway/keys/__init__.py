@@ -1,1 +1,1 @@
-"""The device key behind one protocol, the platform's public keys, and the COSE structures made with them."""
+"""The device key behind one protocol, the platform's public keys, COSE envelopes."""

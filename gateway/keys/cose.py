@@ -1,4 +1,4 @@
-"""COSE structures (RFC 9052): signed and encrypted envelopes around bytes. Pure but for the key that is handed in."""
+"""COSE structures (RFC 9052): signed and encrypted envelopes around bytes."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class Recipient:
         return [KEM_IDS[self.kem], KDF_HKDF_SHA256, AEAD_CHACHA20_POLY1305]
 
     def wrap(self, epoch_key: bytes, info: bytes) -> bytes:
-        """Return enc and ciphertext: the key sealed to this recipient (RFC 9180 §6.1, base mode)."""
+        """Return enc and ciphertext: the key sealed to this recipient (RFC 9180 §6.1, base)."""
         suite = Suite(_KEMS[self.kem], KDF.HKDF_SHA256, AEAD.CHACHA20_POLY1305)
         return suite.encrypt(epoch_key, self.key, info)
 

@@ -1,4 +1,4 @@
-"""The agent's local door for the command line: a Unix socket beside the store, one JSON object a line.
+"""The agent's local door for the command line: a Unix socket, one JSON object a line.
 
 Only the agent's own user can open it (mode 0600). Requests are small and answered in order.
 """
@@ -8,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import socket
-from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, Final
 
@@ -49,14 +50,24 @@ async def serve_control(path: Path, handlers: Mapping[str, Handler]) -> None:
         def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             connections.create_task(serve(reader, writer), name="control-connection")
 
-        path.unlink(missing_ok=True)
-        server = await asyncio.start_unix_server(connected, path, limit=LINE_MOST)
-        path.chmod(0o600)
-        try:
+        with _own_socket(path) as door:
+            server = await asyncio.start_unix_server(connected, sock=door, limit=LINE_MOST)
             async with server:
                 await server.serve_forever()
-        finally:
-            path.unlink(missing_ok=True)
+
+
+@contextmanager
+def _own_socket(path: Path) -> Iterator[socket.socket]:
+    """Bind a socket that nobody else may open, and take its name away afterwards."""
+    path.unlink(missing_ok=True)
+    door = socket.socket(socket.AF_UNIX)
+    try:
+        os.fchmod(door.fileno(), 0o600)  # before it has a name: there is no moment of more
+        door.bind(str(path))
+        yield door
+    finally:
+        door.close()
+        path.unlink(missing_ok=True)
 
 
 async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> Answer:

@@ -137,7 +137,7 @@ def pack_events(events: Sequence[Event], gaps: Sequence[GapRecord], now: Instant
 
 
 def pack_time_pair(boot: bytes, now: Instant) -> Body:
-    """Return the body that places all earlier batches of a boot: its monotonic time beside the true one."""
+    """Return the body that places a boot: its monotonic time beside the true one."""
     pair = [boot, now.mono_ms, now.wall_ms, int(now.trust)]
     return Body(_compressed({4: [pair]}), 0, now, 0)
 
@@ -301,7 +301,7 @@ def _bitmap(columns: list[tuple[Value | None, ...]]) -> bytes:
 
 
 def _mended(shape: Shape, row: Row) -> Row:
-    """Return the row with each value that no batch can carry taken out and flagged BAD, out of range."""
+    """Return the row without values that no batch can carry; they are BAD, out of range."""
     source, time_ms, cells, flags = row
     broken = {
         i

@@ -1,4 +1,4 @@
-"""What the batches of an epoch carry only by number: the shapes of tables and the devices that have them."""
+"""What batches carry only by number: the shapes of tables and the devices that have them."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Placed:
 
 @dataclass(slots=True)
 class Catalogue:
-    """The shapes and sources of one audience. Grows when a new source is seen; an epoch freezes what it has sent."""
+    """The shapes and sources of one audience. Grows; an epoch freezes what it has sent."""
 
     audience: Audience
     shapes: list[Shape] = field(default_factory=list)
@@ -56,7 +56,7 @@ class Catalogue:
     _by_source: dict[Source, Placed | None] = field(default_factory=dict)
 
     def place(self, device: DeviceId, table: PointTable) -> Placed | None:
-        """Return where the source stands, adding it when it is new; None when no point is of this audience."""
+        """Return where the source stands, adding a new one; None when no point is ours."""
         key = (device, table)
         if key not in self._by_source:
             self._by_source[key] = self._add(device, table)

@@ -1,4 +1,4 @@
-"""Numbers into bytes: the packed integers and planes of the wire reference. Pure, and work in C loops only."""
+"""Numbers into bytes: the packed integers and planes of the wire reference. Pure."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def pack_floats(numbers: Iterable[float], code: Literal["f", "d"]) -> bytes:
 
 
 def planes(raw: bytes, itemsize: int, width: int) -> bytes:
-    """Return `raw`, little-endian items of `itemsize` bytes, as `width` planes of bytes, the lowest first."""
+    """Return little-endian items of `itemsize` bytes as `width` planes, the lowest first."""
     return b"".join(raw[plane::itemsize] for plane in range(width))
 
 

@@ -1,4 +1,4 @@
-"""The SQLite file under the store: how it is opened, what a transaction is, whose error is whose."""
+"""The SQLite file under the store: how it is opened, what a transaction is, whose error."""
 
 from __future__ import annotations
 

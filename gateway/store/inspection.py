@@ -1,4 +1,4 @@
-"""Looking at the file from outside, also while the agent runs: what is kept, and is it sound. Reads only."""
+"""Looking at the file from outside, also while the agent runs. Reads only."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def verify(path: Path) -> list[Finding]:
 
 
 def export(path: Path, gateway: str, target: Path) -> int:
-    """Write epoch records and batches, still sealed, as a CBOR sequence (RFC 8742) of `[topic, payload]`.
+    """Write what is kept, still sealed, as a CBOR sequence (RFC 8742) of `[topic, payload]`.
 
     Returns:
         How many messages were written.

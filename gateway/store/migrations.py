@@ -1,4 +1,4 @@
-"""The schema, one step after another. Each step is one transaction: it is done or it is as before."""
+"""The schema, step after step, each in one transaction: it is done or it is as before."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ STEPS: Final[tuple[str, ...]] = (
         record BLOB NOT NULL
     ) STRICT;
 
-    -- id = channel * 2^40 + sequence: batches of a channel lie together, in order, without a second index
+    -- id = channel * 2^40 + sequence: a channel lies together, in order, without a second index
     CREATE TABLE batch (
         id INTEGER PRIMARY KEY,
         span INTEGER NOT NULL,
@@ -86,7 +86,7 @@ def migrate(db: sqlite3.Connection, steps: tuple[str, ...] = STEPS) -> None:
     """
     (done,) = db.execute("PRAGMA user_version").fetchone()
     if done > len(steps):
-        msg = f"the store is of schema {done}, this program knows up to {len(steps)}: install the newer one"
+        msg = f"schema {done}, this program knows up to {len(steps)}: install the newer one"
         raise sqlite3.DatabaseError(msg)
     for number, step in enumerate(steps[done:], start=done + 1):
         db.execute("BEGIN IMMEDIATE")

@@ -138,7 +138,7 @@ class Outbox:
         return max(0, self._max_bytes - size) / bytes_per_s / 3600
 
     def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
-        """Keep the record of a new epoch; batches of it may follow in the same or a later transaction."""
+        """Keep the record of a new epoch, before any batch of it."""
         with transaction(self._db):
             (number,) = self._db.execute(
                 "INSERT INTO epoch (id, audience, made_ms, record) VALUES (?, ?, ?, ?)"
@@ -150,7 +150,7 @@ class Outbox:
     def add(
         self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()
     ) -> list[int]:
-        """Give each body the next sequence of its channel, seal it and commit all in one transaction.
+        """Give each body the next sequence of its channel, seal it, commit all at once.
 
         Args:
             bodies: with their stream and epoch (one that was added).
@@ -215,7 +215,7 @@ class Outbox:
 
         Args:
             audiences: what the consumer is entitled to.
-            after: the highest sequence that is out, per channel; a channel that is missing begins with its oldest.
+            after: the highest sequence that is out, per channel; without one from the oldest.
             count: how many at the most.
             size: bytes at the most, but one batch always.
             least_urgent: less urgent streams stay behind.
@@ -228,7 +228,8 @@ class Outbox:
             if channel.audience not in audiences or done >= channel.newest:
                 continue
             rows = self._db.execute(
-                "SELECT id, span, epoch, body FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT ?",
+                "SELECT id, span, epoch, body FROM batch WHERE id > ? AND id <= ?"
+                " ORDER BY id LIMIT ?",
                 (channel.row_id(done), channel.row_id(channel.newest), count - len(chosen)),
             )
             for row_id, span, epoch, body in rows:
@@ -241,7 +242,7 @@ class Outbox:
         return chosen
 
     def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
-        """Return the batches of one channel that cover any of `first ... last` and are still here."""
+        """Return the batches of one channel from `first` to `last` that are still here."""
         channel = self._channels.get((stream, audience))
         if channel is None:
             return []
@@ -276,7 +277,7 @@ class Outbox:
         epochs: Iterable[EpochId] = (),
         wanted: Iterable[EpochId] = (),
     ) -> None:
-        """Take what a consumer says it has, and delete what everybody entitled has. Nothing ever moves back.
+        """Take what a consumer says it has, delete what all entitled have. Nothing moves back.
 
         Args:
             consumer: who says so.
@@ -365,7 +366,7 @@ class Outbox:
         return found
 
     def _changed(self, channel: Channel, count: int, size: int) -> _Change:
-        """Note in the file that a channel holds `count` values and `size` bytes more, inside the transaction."""
+        """Note in the file, inside the transaction, by how much a channel holds more."""
         self._db.execute(
             "UPDATE channel SET kept = kept + ?, size = size + ? WHERE id = ?",
             (count, size, channel.id),
@@ -452,7 +453,7 @@ class Outbox:
         return int(last)
 
     def _give_up(self, channel: Channel, first: int, last: int, reason: int) -> list[_Change]:
-        """Delete the batches of a range of row ids and note the gap, inside the caller's transaction."""
+        """Delete a range of batches and note the gap, inside the caller's transaction."""
         bounds = (first, last)
         found = self._db.execute(
             "SELECT min(id), max(id), min(first_ms), max(last_ms), sum(count), count(*)"

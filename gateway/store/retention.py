@@ -34,7 +34,7 @@ class Held:
 
 
 def to_free(held: Sequence[Held], room: int) -> list[tuple[int, int]]:
-    """Return which channels give up their oldest batches, and how many bytes each: `[(channel, bytes)]`.
+    """Return which channels give up their oldest batches, how many bytes each.
 
     Args:
         held: every channel.

@@ -1,4 +1,4 @@
-"""Epoch keys: batches sealed at capture, so that what lies on the card opens only at the platform. Pure.
+"""Epoch keys: batches sealed at capture, so that only the platform opens what lies here. Pure.
 
 The form is that of the wire reference, `gateway/sync/README.md` §2 and §3. The key of an epoch
 lives in memory only.

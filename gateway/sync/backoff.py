@@ -1,4 +1,4 @@
-"""When to try again: full jitter, so that a city coming back after an outage does not come at once. Pure."""
+"""When to try again: full jitter, so that a city does not come back all at once. Pure."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Backoff:
-    """Waits that double up to a bound; each is drawn anywhere between nothing and the bound of the moment."""
+    """Waits with a bound that doubles; each is drawn between nothing and the bound."""
 
     first_s: float
     most_s: float

@@ -1,4 +1,4 @@
-"""One connection at work: sends what is next, settles what is acknowledged, repeats what is missing."""
+"""One connection at work: sends what is next, settles what is said, repeats what is missing."""
 
 from __future__ import annotations
 

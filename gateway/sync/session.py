@@ -1,4 +1,4 @@
-"""One MQTT 5 connection: a fresh paho client each time, its thread kept behind `call_soon_threadsafe`.
+"""One MQTT 5 connection: a fresh paho client each time, its thread behind `call_soon_threadsafe`.
 
 paho's own queue, retry and reconnect are not used: the store is the only queue, and a connection
 that ends is never
@@ -12,6 +12,7 @@ import socket
 import ssl
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,6 +25,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from gateway.model.errors import IdentityRejectedError, LinkDownError
 
 QOS: Final = 1
+GOODBYE_S: Final = 1.0
 INFLIGHT_UNLIMITED: Final = 65_535
 """For paho, so that it never holds a message back: our own window is smaller."""
 
@@ -68,6 +70,7 @@ class Session:
         self._loop = loop
         self._woken = woken
         self._up: asyncio.Future[None] = loop.create_future()
+        self._gone = asyncio.Event()
         self._inflight: dict[int, float] = {}
         self.ended: LinkDownError | IdentityRejectedError | None = None
         """Why the connection is gone, once it is."""
@@ -112,6 +115,7 @@ class Session:
                 client.connect, broker.host, broker.port, broker.keep_alive_s, clean_start=True
             )
         except OSError as error:
+            session._let_go()
             raise _explained(error, broker) from error
         client.loop_start()
         try:
@@ -119,11 +123,11 @@ class Session:
                 await session._up
             client.subscribe([(topic, QOS) for topic in topics])
         except TimeoutError as error:
-            session.close()
+            await session.close()
             msg = f"{broker.host}:{broker.port} took the connection and did not answer"
             raise LinkDownError(msg) from error
         except BaseException:
-            session.close()
+            await session.close()
             raise
         return session
 
@@ -149,16 +153,32 @@ class Session:
             raise LinkDownError(msg)
         self._inflight[info.mid] = self._loop.time()
 
-    def close(self) -> None:
-        """Say good-bye and stop the thread without waiting for it."""
+    async def close(self) -> None:
+        """Say good-bye, stop the thread, and let go of the sockets."""
         self._client.disconnect()
+        try:
+            async with asyncio.timeout(GOODBYE_S):
+                await self._gone.wait()
+        except TimeoutError:
+            # A link that swallows everything: paho would wait for ever to send its good-bye.
+            connection = self._client.socket()
+            if isinstance(connection, socket.socket):
+                with suppress(OSError):  # it may be gone by now
+                    connection.shutdown(socket.SHUT_RDWR)
+        await asyncio.to_thread(self._client.loop_stop)
+        self._let_go()
+
+    def _let_go(self) -> None:
+        """Undo the circle of client and callbacks: without it the client closes its sockets."""
+        client = self._client
+        client.on_connect = client.on_disconnect = client.on_publish = client.on_message = None
         if not self._up.done():
             self._up.cancel()
-        self._end(LinkDownError("closed by us"))
 
     def _end(self, why: LinkDownError | IdentityRejectedError) -> None:
         if not self._up.done():
             self._up.set_exception(why)
+        self._gone.set()
         if self.ended is None:
             self.ended = why
             self._woken()

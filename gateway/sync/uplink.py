@@ -95,7 +95,7 @@ class Uplink:
             await serving.run(self._wake, lambda: self._stopping)
         finally:
             self.traffic.connected = False
-            session.close()
+            await session.close()
 
     def _note_lost(self, error: LinkDownError | IdentityRejectedError) -> None:
         """Say once that the link is gone."""

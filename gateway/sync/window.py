@@ -1,6 +1,6 @@
 """What is out and not yet settled, what must be repeated and when. Pure, given the time.
 
-The broker's PUBACK frees a place in the broker's window; only the platform's acknowledgement settles.
+The broker's PUBACK frees a place in its window; only the platform's acknowledgement settles.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Window:
         return moved
 
     def repeats(self, now_s: float) -> list[Range]:
-        """Return the holes that are due to be sent again; each waits twice as long the next time."""
+        """Return the holes that are due again; each waits twice as long the next time."""
         due = [place for place, hole in self._holes.items() if hole.due_s <= now_s]
         for place in due:
             hole = self._holes[place]
