@@ -21,6 +21,7 @@ class PairLine(Line):
     """A line whose port is one end of a socket pair; `far` is the other one."""
 
     medium: ClassVar[str] = "serial"
+    _when_closed: ClassVar[str] = "look at the pair"
     far: socket.socket
 
     def __init__(

@@ -54,6 +54,8 @@ class Port(ABC):
     """One port. A kind of port says how it is opened; a `Line`, what happens with what comes."""
 
     medium: ClassVar[str]
+    _when_closed: ClassVar[str]
+    """What to look at when the far end closed it."""
 
     def __init__(self, line_id: LineId) -> None:
         """Take the name of the line in the site file; opens nothing."""
@@ -191,7 +193,7 @@ class Port(ABC):
             self._lose(f"is gone ({error.strerror or error}): look at the cable and the adapter")
             return b""
         if not data:
-            self._lose("was closed by the far end: look whether the device restarts")
+            self._lose(f"was closed by the far end: {self._when_closed}")
         self._statistics.bytes_received += len(data)
         return data
 

@@ -94,6 +94,7 @@ class SerialLine(Line):
     """The owner of one serial port."""
 
     medium: ClassVar[str] = "serial"
+    _when_closed: ClassVar[str] = "look at the adapter and its plug"
 
     def __init__(self, line_id: LineId, config: SerialLineConfig) -> None:
         """Take the settings; opens nothing."""
@@ -150,10 +151,20 @@ def quiet_s(baud_rate: int, char_s: float) -> float:
     return FAST_GAP_S if baud_rate > FAST_BAUD else GAP_CHARACTERS * char_s
 
 
+def _number(error: BaseException | None) -> int | None:
+    """Return the number of a system error; pyserial hides that of termios in the context."""
+    if isinstance(error, OSError) and error.errno is not None:
+        return error.errno
+    if isinstance(error, termios.error):
+        number: int = error.args[0]
+        return number
+    return None if error is None else _number(error.__context__)
+
+
 def advice(config: SerialLineConfig, error: Exception) -> str:
     """Say why the port cannot be opened, and what to do next."""
     port = config.port
-    number = error.errno if isinstance(error, OSError) else error.args[0] if error.args else None
+    number = _number(error)
     if number == errno.ENOENT:
         found = sorted(str(path) for path in _ADAPTERS.glob("*")) if _ADAPTERS.is_dir() else []
         there = f"; there are: {', '.join(found)}" if found else ""

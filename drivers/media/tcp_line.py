@@ -39,6 +39,7 @@ class TcpLine(Line):
     """The owner of one TCP connection."""
 
     medium: ClassVar[str] = "tcp"
+    _when_closed: ClassVar[str] = "look whether the device restarts, or serves somebody else"
     _drops_after_silences: ClassVar[int | None] = 3
 
     def __init__(self, line_id: LineId, config: TcpLineConfig) -> None:

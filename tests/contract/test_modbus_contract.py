@@ -317,14 +317,20 @@ FAULTS: dict[str, tuple[Fault, tuple[type[BaseException | None], ...]]] = {
 }
 
 
-@pytest.mark.parametrize("name", FAULTS)
+@pytest.mark.parametrize(
+    ("site", "name"),
+    [
+        (medium, name)
+        for name, (fault, _) in FAULTS.items()
+        for medium in SCENES
+        if medium in fault.media
+    ],
+    indirect=["site"],
+)
 async def test_every_fault_is_told_by_its_class_and_passes_without_trace(
     site: Site, name: str
 ) -> None:
     fault, allowed = FAULTS[name]
-    if site.line.medium not in fault.media:
-        assert site.line.medium == "tcp"  # it applies to serial lines only
-        return
     for device in DEVICES:
         await site.until_good(device)
     site.running.apply("light", fault)
