@@ -1,0 +1,65 @@
+"""How fast the receiver opens, decodes and commits: twenty devices of fifty points.
+
+Live: a batch a second in groups of sixteen. Backlog: batches of a minute in groups of eight.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from pathlib import Path
+
+import pytest
+
+from provisioning.authority import Authority
+from tests.conftest import GATEWAYS
+from tests.unit.simulators.platform.conftest import desk_at
+from tests.unit.simulators.platform.platform_sender import Row, Sender
+
+DEVICES = 20
+POINTS = [[f"p{place}", "V", 0, 0.1, 0, None] for place in range(50)]
+READINGS_PER_SECOND = 50_000
+
+pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
+
+LOADS = {"live": (1, 16, 12), "backlog": (60, 8, 2)}
+"""Seconds in a batch, batches in a group, groups."""
+
+
+@pytest.mark.parametrize(("seconds", "batches", "groups"), LOADS.values(), ids=LOADS.keys())
+def test_the_receiver_commits_fifty_thousand_readings_a_second(
+    seconds: int,
+    batches: int,
+    groups: int,
+    authority: Authority,
+    tmp_path: Path,
+    rng: random.Random,
+) -> None:
+    sender = Sender.of(authority, GATEWAYS[0])
+    state = [[2300] * len(POINTS) for _ in range(DEVICES)]
+    epoch, record = sender.epoch(
+        POINTS, devices=[f"meter-{n}" for n in range(DEVICES)], references=state
+    )
+
+    def rows() -> list[Row]:
+        made: list[Row] = []
+        for second in range(seconds):
+            for source in range(DEVICES):
+                state[source] = [v + rng.randrange(-2, 3) for v in state[source]]
+                made.append((source, 1000 * second + source, state[source], {}))
+        return made
+
+    load = [
+        [(sender.topic("data"), sender.batch(epoch, rows())) for _ in range(batches)]
+        for _ in range(groups)
+    ]
+    with desk_at(tmp_path / "platform.db", authority.folder) as desk:
+        desk.take((sender.topic("epoch"), record))
+        began = time.perf_counter()
+        for group in load:
+            desk.take(*group)
+        took = time.perf_counter() - began
+        [(stored,)] = desk.rows("SELECT count(*) FROM reading")
+    assert stored == seconds * batches * groups * DEVICES * len(POINTS)
+    print(f"{stored} readings, {stored / took:,.0f} a second")  # noqa: T201 - the figure
+    assert stored / took >= READINGS_PER_SECOND
