@@ -6,7 +6,7 @@ GatewayError
 │  ├─ BusUnavailableError    the port is gone: every point of this line BAD, reopen with back-off
 │  ├─ NoResponseError        retry within the poll's budget, then BAD; the others on the line go on
 │  ├─ FrameError             as above, and empty the line first
-│  ├─ DeviceRejectedError    a valid refusal: the link is well, no retry, unsupported until reconnect
+│  ├─ DeviceRejectedError    a valid refusal: the link is well, no retry, unsupported till reconnect
 │  └─ DeviceFaultError       the device says that it is broken: BAD with its code, one event
 ├─ CommandRefusedError       expired, replayed, forbidden, interlocked: REFUSED, audited, no retry
 ├─ LinkDownError             keep recording, reconnect with jitter
