@@ -27,6 +27,7 @@ from simulators.durations import seconds
 app = typer.Typer(help="Run a whole simulated site: twins, broker, platform and gateway.")
 
 EXAMPLE_PORT: Final = 8883
+RUN_S: Final = 30.0
 Duration = partial(typer.Option, parser=seconds, metavar="DURATION")
 
 
@@ -34,8 +35,8 @@ Duration = partial(typer.Option, parser=seconds, metavar="DURATION")
 def demo(  # each is an option of the command line
     kind: Annotated[str, typer.Argument(help=f"Kind of site: {', '.join(KINDS)}.")] = "lighting",
     *,
-    for_s: Annotated[float, Duration("--for", help="How long to run: 30s, 2m.")] = 30.0,
-    outage_s: Annotated[float, Duration("--outage", help="Cut the link for so long.")] = 0.0,
+    for_s: Annotated[float | None, Duration("--for", help="How long to run; else 30s.")] = None,
+    outage_s: Annotated[float | None, Duration("--outage", help="Cut the link so long.")] = None,
     kill: Annotated[bool, typer.Option("--kill", help="SIGKILL the gateway on the way.")] = False,
     print_site: Annotated[bool, typer.Option("--print-site", help="Print the site file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Last line: one JSON object.")] = False,
@@ -50,7 +51,7 @@ def demo(  # each is an option of the command line
     if print_site:
         typer.echo(KINDS[kind](EXAMPLE_LINES, EXAMPLE_PORT), nl=False)
         return
-    plan = Plan(kind, for_s, outage_s, kill, broker)
+    plan = Plan(kind, RUN_S if for_s is None else for_s, outage_s or 0.0, kill, broker)
     tongue = language(lang)
     console = Console(stderr=as_json)
     kept = folder is not None
