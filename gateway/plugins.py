@@ -6,6 +6,7 @@ An entry point under `gateway.drivers` names a `Manifest`, one under `gateway.me
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -255,6 +256,7 @@ class _Assembler:
             if isinstance(manifest, Manifest):
                 self._speaks_over(path, table, manifest)
         self._addresses()
+        self._together()
 
     def assembly(self, site: Site) -> Assembly:
         """Return the whole; every table was accepted."""
@@ -370,6 +372,22 @@ class _Assembler:
             if first is not device:
                 args = {"line": found(line, self.lang), "address": _said(address)}
                 self._twice("plugin-same-address", first, device, address, args)
+
+    def _together(self) -> None:
+        """Tell options that are right alone and do not go with the line. Opens nothing."""
+        media = {line.id: line.manifest.build(LineId(line.id), line.config) for line in self.lines}
+        names = {line.id: line.manifest.name for line in self.lines}
+        for device in self.devices:
+            line = device.table.get("line")
+            if not isinstance(line, str) or names.get(line) not in device.manifest.media:
+                continue
+            try:
+                device.manifest.build(device.config, media[line])
+            except ValueError as error:
+                fields = type(device.config).model_fields
+                named = [word for word in re.findall(r"[a-z_]+", str(error)) if word in fields]
+                at = (*device.path, *named[:1])
+                self.mistakes.append(self.document.mistake(at, f"{error}."))
 
     def _twice(
         self, key: str, first: _Checked, second: _Checked, value: Hashable, args: dict[str, str]

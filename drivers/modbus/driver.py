@@ -24,6 +24,7 @@ from drivers.modbus.refusal import (
     raise_for_write,
     whole_refusal,
 )
+from drivers.modbus.schema import ProfileModel
 from gateway.model.driver import Manifest, PollGroup, Priority
 from gateway.model.errors import CommandRefusedError, NoResponseError
 from gateway.model.ids import PointId
@@ -311,5 +312,10 @@ def _address(config: ModbusConfig) -> Hashable:
 
 
 MANIFEST: Final = Manifest(
-    name="modbus", media=("serial", "tcp"), config=ModbusConfig, build=Modbus, address=_address
+    name="modbus",
+    media=("serial", "tcp"),
+    config=ModbusConfig,
+    build=Modbus,
+    address=_address,
+    profile=ProfileModel,
 )

@@ -16,7 +16,7 @@ from gateway.acquisition.schedule import Job, PollPlan, Wait
 from gateway.acquisition.writing import Order, carry_out
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, Outcome
-from gateway.model.driver import Medium
+from gateway.model.driver import Medium, PlanningDriver
 from gateway.model.errors import (
     BusUnavailableError,
     DeviceError,
@@ -115,6 +115,17 @@ class Poller:
     def shows_life(self) -> bool:
         """Say whether `run` does what it should: waits for its next turn or for an answer."""
         return self._clock.monotonic_s() <= self._expected_by
+
+    def plan(self, device: DeviceId) -> Mapping[str, Sequence[str]]:
+        """Return what each group of a device asks for, as it is planned now; empty without a plan.
+
+        Raises:
+            KeyError: no such device on this line.
+        """
+        driver = self._devices[device].device.driver
+        if not isinstance(driver, PlanningDriver):
+            return {}
+        return {group: [str(read) for read in reads] for group, reads in driver.reads.items()}
 
     async def probe(self, device: DeviceId) -> list[Reading]:
         """Ask each group of a device now, in turn with the polls, with its retries.

@@ -45,11 +45,18 @@ def read_command(
     target: Annotated[str, typer.Argument(metavar="DEVICE[.POINT]")],
     *,
     site: SiteOption = None,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Show which reads are merged, as learned so far.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Read a device, or one point of it; exit code 0 only when every value shown is good."""
     assembly = _assembly(site)
     device, point = _split(assembly, target)
+    if plan:
+        reads = _ask(assembly, device, {"do": "plan", "device": device})["plan"]
+        typer.echo(json.dumps(reads) if as_json else _plan(reads))
+        return
     rows = _ask(assembly, device, {"do": "read", "device": device})["values"]
     if point is not None:
         rows = [row for row in rows if row["point"] == point]
@@ -143,6 +150,10 @@ async def _opened(assembly: Assembly, device: DeviceId) -> AsyncIterator[Poller]
         yield poller
     finally:
         await medium.close()
+
+
+def _plan(reads: dict[str, list[str]]) -> str:
+    return "\n".join(f"{group}: {', '.join(asked)}" for group, asked in reads.items())
 
 
 def _value(text: str) -> bool | int | float | str:

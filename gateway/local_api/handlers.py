@@ -31,6 +31,7 @@ class Handlers:
         return {
             "status": self.status,
             "values": self.values,
+            "plan": self.plan,
             "read": self.read,
             "write": self.write,
         }
@@ -48,6 +49,11 @@ class Handlers:
             for row in as_rows(reading, self.clock)
         ]
         return {"values": rows}
+
+    async def plan(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Return what is asked of a device in one poll, as learned so far."""
+        device = DeviceId(str(request.get("device")))
+        return {"plan": self._poller(device).plan(device)}
 
     async def read(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
         """Ask one device now, between the polls."""

@@ -124,6 +124,16 @@ class RememberingDriver(Protocol):
         ...
 
 
+@runtime_checkable
+class PlanningDriver(Protocol):
+    """A driver that merges what it asks for, and can show how."""
+
+    @property
+    def reads(self) -> Mapping[str, Sequence[object]]:
+        """Return what each group asks for as it is planned now; `str` of each is for people."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What an entry point under `gateway.drivers` names."""

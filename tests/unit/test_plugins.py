@@ -370,3 +370,17 @@ def test_any_tables_give_an_assembly_or_mistakes_on_lines_of_the_file(tables: li
     end = FIRST + sum(table.count("\n") for table in tables)
     assert bool(mistakes) or parts == len(tables)
     assert all(FIRST <= each.line < end for each in mistakes)
+
+
+def test_an_option_that_does_not_go_with_the_line_is_a_mistake_at_its_line() -> None:
+    text = HEAD + (
+        '[[line]]\nid = "a"\nmedium = "serial"\nport = "/dev/ttyUSB0"\n'
+        '[[device]]\nid = "d"\nline = "a"\ndriver = "modbus"\nprofile = "demo-door"\nunit = 0\n'
+    )
+
+    with pytest.raises(ConfigError) as caught:
+        assemble(parse(text.encode(), FILE, "en"))
+
+    (mistake,) = caught.value.mistakes
+    assert (mistake.option, mistake.line) == ("device.unit", FIRST + 9)
+    assert "serial line" in mistake.message
