@@ -38,6 +38,10 @@ def demo(  # each is an option of the command line
     for_s: Annotated[float | None, Duration("--for", help="How long to run; else 30s.")] = None,
     outage_s: Annotated[float | None, Duration("--outage", help="Cut the link so long.")] = None,
     kill: Annotated[bool, typer.Option("--kill", help="SIGKILL the gateway on the way.")] = False,
+    fault: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TWIN=FAULT", help="Play a fault: light-1=silent (mayak sim faults)."),
+    ] = None,
     print_site: Annotated[bool, typer.Option("--print-site", help="Print the site file.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Last line: one JSON object.")] = False,
     broker: Annotated[str, typer.Option(help="auto, mosquitto or iotcore.")] = "auto",
@@ -51,7 +55,8 @@ def demo(  # each is an option of the command line
     if print_site:
         typer.echo(KINDS[kind](EXAMPLE_LINES, EXAMPLE_PORT), nl=False)
         return
-    plan = Plan(kind, RUN_S if for_s is None else for_s, outage_s or 0.0, kill, broker)
+    faults = tuple(_fault(text) for text in fault or ())
+    plan = Plan(kind, RUN_S if for_s is None else for_s, outage_s or 0.0, kill, broker, faults)
     tongue = language(lang)
     console = Console(stderr=as_json)
     kept = folder is not None
@@ -72,6 +77,14 @@ def demo(  # each is an option of the command line
     if as_json:
         sys.stdout.write(json.dumps(verdict.as_json()) + "\n")
     raise typer.Exit(0 if verdict.clean else 1)
+
+
+def _fault(text: str) -> tuple[str, str]:
+    twin, sign, name = text.partition("=")
+    if not (twin and sign and name):
+        msg = f"--fault {text}: write TWIN=FAULT, for example light-1=silent"
+        raise typer.BadParameter(msg)
+    return twin, name
 
 
 async def _play(plan: Plan, folder: Path, lang: str, console: Console) -> Verdict:

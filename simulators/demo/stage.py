@@ -42,6 +42,8 @@ class Plan:
     outage_s: float
     kill: bool
     broker: str
+    faults: tuple[tuple[str, str], ...] = ()
+    """Twin and fault; each begins after a quarter of the run and lasts a quarter."""
 
 
 @dataclass(slots=True)
@@ -89,6 +91,10 @@ class Stage:
         self._step("agent")
         board = Scoreboard(plan.kind, broker)
         agent = await self._start_agent(children, site)
+        for twin, fault in plan.faults:
+            twins.tell(
+                {"twin": twin, "fault": fault, "at_s": plan.for_s / 4, "for_s": plan.for_s / 4}
+            )
         agent = await self._watch(children, board, proxy, agent, site)
         await twins.stop()
         await self._drain(board)
@@ -172,6 +178,7 @@ class Stage:
                 if child.name != "agent" or child is agent:
                     children.check(child)
             board.left_s = max(0.0, begun_s + plan.for_s - now_s)
+            board.faults = self._faults_in_play()
             await self._note(board)
             await asyncio.sleep(TICK_S)
         proxy.tell({"mode": "pass"})
@@ -196,6 +203,15 @@ class Stage:
         if latest is not None:
             board.values = latest["values"]
         self.show(board)
+
+    def _faults_in_play(self) -> list[str]:
+        """Return what the twins said last of their faults: `light-1: silent`."""
+        lines = (self.folder / "twins.log").read_text(encoding="utf-8").splitlines()
+        told = next((line for line in reversed(lines) if line.startswith("{")), "{}")
+        twins = json.loads(told).get("twins", {})
+        return [
+            f"{name}: {fault['fault']}" for name, twin in twins.items() for fault in twin["faults"]
+        ]
 
     async def _ask(self, request: dict[str, str]) -> dict[str, Any] | None:  # Any: JSON values
         """Ask the agent at its door; None while it is starting."""
