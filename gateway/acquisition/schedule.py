@@ -36,6 +36,8 @@ _PROBE_SHARE: Final = 0.1
 """Of the line's time that the probes of one device may take."""
 _STEADY_S: Final = 30.0
 """A return that lasted so long clears the record of a device."""
+_SAME_S: Final = 1e-6
+"""Times closer than that are one: a wait and the time it began do not add up to the bit."""
 _MOST_DOUBLINGS: Final = 12
 _FIRST_ROUND_S: Final = 1.0
 """All is asked once within this time after a start, however long its period is."""
@@ -219,7 +221,7 @@ class PollPlan:
     def next(self, now: float) -> Turn | Wait:
         """Return whose turn it is at `now`, or how long to wait. A turn ends with `done`."""
         waiting, ready = self._waiting, self._ready
-        while waiting and waiting[0][0] <= now:
+        while waiting and waiting[0][0] <= now + _SAME_S:
             release, turn, deadline, seat = heappop(waiting)
             if seat.turn == turn:
                 heappush(ready, (deadline, turn, release, seat))
@@ -233,7 +235,7 @@ class PollPlan:
             seat.begun = now
             if now > deadline:
                 seat.late += 1
-            return Turn(seat.job, now - release)
+            return Turn(seat.job, max(0.0, now - release))
         while waiting and waiting[0][3].turn != waiting[0][1]:
             heappop(waiting)
         return Wait(waiting[0][0] - now if waiting else math.inf)

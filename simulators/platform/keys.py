@@ -241,6 +241,9 @@ class Authority:
             raise WireError(Reason.CERTIFICATE, f"does not read: {error}") from error
         if not issued:
             raise WireError(Reason.CERTIFICATE, "not issued by the city's authority")
+        if not der.endswith(b"\x00" + certificate.signature):
+            # X.690 §8.6.2.2: an ECDSA signature leaves no bit unused, though a parser lets it pass
+            raise WireError(Reason.CERTIFICATE, "signature with unused bits")
         if len(names) != 1 or not isinstance(names[0].value, str):
             raise WireError(Reason.CERTIFICATE, "not exactly one common name")
         if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(

@@ -56,7 +56,7 @@ def test_a_site_through_an_outage_and_a_kill_loses_nothing(tmp_path: Path, kind:
 
 
 def test_what_lies_on_the_card_is_sealed(tmp_path: Path) -> None:
-    code, verdict, said = demo(tmp_path, "--for", "5s", "--broker", "iotcore")
+    code, verdict, said = demo(tmp_path, "--for", "8s", "--broker", "iotcore")
 
     assert_clean(code, verdict, said)
     on_the_card = b"".join(file.read_bytes() for file in (tmp_path / "var").iterdir())

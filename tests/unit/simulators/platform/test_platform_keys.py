@@ -158,6 +158,17 @@ def test_a_flipped_bit_in_a_certificate_raises_wire_error(authority: City, bit: 
     assert reason in {Reason.CERTIFICATE, Reason.SIGNATURE}
 
 
+def test_a_signature_that_declares_its_zero_bits_unused_raises_wire_error(authority: City) -> None:
+    good = next(made for _ in range(200) if not (made := issued(authority)).certificate[-1] & 1)
+    signature = x509.load_der_x509_certificate(good.certificate).signature
+    broken = bytearray(good.certificate)
+    broken[-len(signature) - 1] = 1
+
+    reason = refusal(authority, Sender("gw-9", good.key, bytes(broken), []))
+
+    assert reason is Reason.CERTIFICATE
+
+
 @pytest.mark.parametrize("kem", list(Kem))
 def test_a_wrap_opens_with_the_key_file_that_provisioning_made(
     kem: Kem, tmp_path: Path, authority: City
