@@ -1,10 +1,8 @@
 """From mailbox to card: what came in the last second is sealed and committed together.
 
 Readings and events are put in on the event loop and never wait. An event goes to the card at once,
-readings
-within `seal_every_s`. When the card takes nothing, readings wait in memory, the latest of each
-source, and what
-had to go is counted and told.
+readings within `seal_every_s`. When the card takes nothing, readings wait in memory; when there are
+too many, the latest word of each point stays, and what had to go is counted and told.
 """
 
 from __future__ import annotations
@@ -17,11 +15,13 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.model.clock import Clock
-from gateway.model.errors import StoreFullError
+from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.event import Event, Severity
 from gateway.model.ids import DeviceId
 from gateway.model.reading import Reading
+from gateway.store.catalogue import Source
 from gateway.store.sealer import Sealed
+from gateway.supervise import contain
 
 _log = logging.getLogger(__name__)
 
@@ -32,7 +32,10 @@ STUCK_AFTER_S: Final = 60.0
 """A commit that takes longer is no sign of life."""
 WAITING_MOST: Final = 20_000
 """Readings that may wait in memory while the card takes nothing."""
-
+EVENTS_MOST: Final = 2_000
+"""Events that may wait likewise; beyond, the oldest of the least severe goes."""
+STOP_TRIES: Final = 3
+"""How often a stop tries to commit what is left."""
 
 Written = asyncio.Future[Sealed]
 
@@ -48,7 +51,10 @@ class Recorded:
     batches: int = 0
     bytes: int = 0
     dropped_values: int = 0
-    """Values that had to go before they were sealed, because the card took nothing."""
+    """Values that had to go before they were sealed: the card took nothing, or no batch can carry
+    them."""
+    dropped_events: int = 0
+    """Events likewise."""
     failures: int = 0
     last_commit_s: float = 0.0
     """Monotonic time of the last commit."""
@@ -79,6 +85,7 @@ class Recorder:
     _events: list[Event] = field(default_factory=list)
     _something: asyncio.Event = field(default_factory=asyncio.Event)
     _urgent: asyncio.Event = field(default_factory=asyncio.Event)
+    _thin_out_at: int = WAITING_MOST
     _blocked: bool = False
     _stopping: bool = False
     _begun_s: float | None = None
@@ -86,13 +93,17 @@ class Recorder:
     def deliver(self, reading: Reading) -> None:
         """Put a reading in; never waits."""
         self._readings.append(reading)
-        if len(self._readings) > WAITING_MOST:
+        if len(self._readings) > self._thin_out_at:
             self._thin_out()
         self._something.set()
 
     def happened(self, event: Event) -> None:
         """Put an event in; it is committed at once; never waits."""
         self._events.append(event)
+        if len(self._events) > EVENTS_MOST:
+            least = min(self._events, key=lambda waiting: waiting.severity)
+            self._events.remove(least)
+            self.counters.dropped_events += 1
         self._something.set()
         self._urgent.set()
 
@@ -111,22 +122,40 @@ class Recorder:
         self.counters.since_s = self.clock.monotonic_s()
         while not self._stopping:
             await self._something.wait()
-            due_s = self.clock.monotonic_s() + self.seal_every_s
-            while not self._stopping:
-                try:
-                    async with asyncio.timeout(max(0.0, due_s - self.clock.monotonic_s())):
-                        await self._urgent.wait()
-                except TimeoutError:
-                    break
-                await self._commit(events_only=True)
+            await self._until_due(self.clock.monotonic_s() + self.seal_every_s)
             self._something.clear()
             await self._commit(events_only=False)
+        await self._commit_the_rest()
 
     def stop(self) -> None:
         """Let `run` commit what is left and return."""
         self._stopping = True
         self._something.set()
         self._urgent.set()
+
+    async def _until_due(self, due_s: float) -> None:
+        """Wait until readings are due, or until a stop; commit events meanwhile."""
+        while not self._stopping and (left_s := due_s - self.clock.monotonic_s()) > 0:
+            try:
+                async with asyncio.timeout(left_s):
+                    await self._urgent.wait()
+            except TimeoutError:
+                return
+            await self._commit(events_only=True)
+
+    async def _commit_the_rest(self) -> None:
+        """Commit also what came in while the last commit was under way; say what cannot be."""
+        for tries in range(STOP_TRIES):
+            if not self.waiting:
+                return
+            if tries:
+                await asyncio.sleep(RETRY_AFTER_S)
+            await self._commit(events_only=False)
+        if self.waiting:
+            left = {"values": sum(r.count for r in self._readings), "events": len(self._events)}
+            self.counters.dropped_values += left["values"]
+            self.counters.dropped_events += left["events"]
+            _log.error("lost-at-stop", extra=left)
 
     async def _commit(self, *, events_only: bool) -> None:
         """Commit, and when the card takes nothing, take everything back and wait a moment."""
@@ -137,46 +166,98 @@ class Recorder:
             readings, self._readings = self._readings, []
         if not readings and not events:
             return
-        self._begun_s = self.clock.monotonic_s()
-        try:
-            sealed = await self.write(readings, events)
-        except StoreFullError as error:
-            self._begun_s = None
-            self._take_back(readings, events, error)
+        error = await self._record(readings, events)
+        if error is not None:
+            self._note_blocked(error)
             if not self._stopping:
                 await asyncio.sleep(RETRY_AFTER_S)
             return
-        self._begun_s = None
+        self._note_unblocked()
+        self.committed()
+
+    async def _record(
+        self, readings: list[Reading], events: list[Event]
+    ) -> StoreFullError | StoreCorruptError | None:
+        """Write it all, or say why the card does not take it; what is not written is taken back.
+
+        What no batch can carry is found by halving, counted and left out: it costs nothing else.
+        """
+        self._begun_s = self.clock.monotonic_s()
+        try:
+            error = await contain(self._written(readings, events))
+        finally:
+            self._begun_s = None
+        if error is None:
+            return None
+        if isinstance(error, StoreFullError | StoreCorruptError):
+            self._take_back(readings, events)
+            return error
+        if len(readings) + len(events) == 1:
+            self._leave_out(readings, events, error)
+            return None
+        # Events first, alone; then either of them in two halves.
+        half = len(readings) // 2 if not events else 0
+        of_events = len(events) // 2 if not readings else len(events)
+        blocked = await self._record(readings[:half], events[:of_events])
+        if blocked is None:
+            return await self._record(readings[half:], events[of_events:])
+        self._take_back(readings[half:], events[of_events:])
+        return blocked
+
+    async def _written(self, readings: list[Reading], events: list[Event]) -> None:
+        sealed = await self.write(readings, events)
         counters = self.counters
         counters.batches += sealed.batches
         counters.bytes += sealed.bytes
         counters.values += sealed.values
         counters.by_device.update(sealed.by_device)
         counters.last_commit_s = self.clock.monotonic_s()
-        if self._blocked:
-            self._blocked = False
-            _log.info(BLOCKED_BACK, extra={"dropped": counters.dropped_values})
-            self.happened(
-                Event(BLOCKED_BACK, self.clock.now(), args={"dropped": counters.dropped_values})
-            )
-        self.committed()
 
-    def _take_back(
-        self, readings: list[Reading], events: list[Event], error: StoreFullError
-    ) -> None:
-        self.counters.failures += 1
-        self._readings = readings + self._readings
-        self._events = events + self._events
+    def _take_back(self, readings: list[Reading], events: list[Event]) -> None:
+        self._readings = sorted(readings + self._readings, key=_mono_ms)
+        self._events = sorted(events + self._events, key=_mono_ms)
         self._something.set()
+
+    def _leave_out(self, readings: list[Reading], events: list[Event], error: Exception) -> None:
+        self.counters.dropped_values += sum(reading.count for reading in readings)
+        self.counters.dropped_events += len(events)
+        what = readings[0].device if readings else events[0].key
+        _log.error("not-recordable", exc_info=error, extra={"what": what})
+
+    def _note_blocked(self, error: StoreFullError | StoreCorruptError) -> None:
+        self.counters.failures += 1
         if not self._blocked:
             self._blocked = True
             _log.error(BLOCKED_OUT, extra={"error": str(error)})
             self._events.append(Event(BLOCKED_OUT, self.clock.now(), Severity.ALARM))
 
+    def _note_unblocked(self) -> None:
+        self._thin_out_at = WAITING_MOST
+        if self._blocked:
+            self._blocked = False
+            dropped = self.counters.dropped_values
+            _log.info(BLOCKED_BACK, extra={"dropped": dropped})
+            self.happened(Event(BLOCKED_BACK, self.clock.now(), args={"dropped": dropped}))
+
     def _thin_out(self) -> None:
-        """Keep the latest reading of each source, and count what goes."""
-        latest = {(reading.device, reading.table): reading for reading in self._readings}
-        kept = list(latest.values())
-        gone = sum(r.count for r in self._readings) - sum(r.count for r in kept)
-        self.counters.dropped_values += gone
-        self._readings = kept
+        """Keep, of each source, the readings that tell the latest of some point; count the rest.
+
+        Points that have not moved are left out of a reading, so the newest one does not say all.
+        """
+        told: dict[Source, set[int]] = {}
+        kept = []
+        for reading in reversed(self._readings):
+            known = told.setdefault((reading.device, reading.table), set())
+            says = {place for place, cell in enumerate(reading.cells) if cell is not None}
+            says.update(reading.flags)
+            if not says <= known:
+                known |= says
+                kept.append(reading)
+            else:
+                self.counters.dropped_values += reading.count
+        self._readings = kept[::-1]
+        self._thin_out_at = max(WAITING_MOST, 2 * len(kept))
+
+
+def _mono_ms(waiting: Reading | Event) -> int:
+    return waiting.at.mono_ms
