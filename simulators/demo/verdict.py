@@ -28,7 +28,7 @@ class Verdict:
     """How the run ended."""
 
     readings: int
-    """Values that the platform has committed."""
+    """Values that the platform has committed, without events."""
     produced: int
     stored: int
     pending: int
@@ -70,7 +70,7 @@ def judge(
     """
     total, truth = ledger["total"], ledger["truth"]
     return Verdict(
-        readings=total["stored"],
+        readings=total["readings"],
         produced=total["produced"],
         stored=total["stored"],
         pending=total["pending"],
