@@ -1,12 +1,12 @@
 """Sealed batches in SQLite until the platform has them: one file, one connection, one thread.
 
 Every change is one transaction with `synchronous=FULL`: after it a power cut costs nothing.
-Sequences count from 1 within the
-life of the file, its *incarnation*.
+Sequences count from 1 within the life of the file, its *incarnation*.
 """
 
 from __future__ import annotations
 
+import logging
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
 from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord
@@ -21,6 +22,8 @@ from gateway.store.database import connect, ours, transaction
 from gateway.store.migrations import migrate
 from gateway.store.retention import Held, to_free
 from gateway.store.sealing import Epoch
+
+_log = logging.getLogger(__name__)
 
 SEQUENCE_BITS: Final = 40
 SEQUENCE_MASK: Final = (1 << SEQUENCE_BITS) - 1
@@ -134,7 +137,7 @@ class Outbox:
         """
         if not bytes_per_s:
             return None
-        size = sum(channel.size for channel in self._channels.values())
+        size = sum(channel.size for channel in self.channels)
         return max(0, self._max_bytes - size) / bytes_per_s / 3600
 
     def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
@@ -160,13 +163,14 @@ class Outbox:
             How many bytes each became.
 
         Raises:
-            StoreFullError: no room even after old batches went; nothing was changed.
-            StoreCorruptError: the file is damaged.
+            StoreFullError: the card takes nothing; nothing was changed.
+            StoreCorruptError: the file is damaged; nothing was changed.
         """
         grown: list[_Change] = []
+        channels = dict(self._channels)
         with transaction(self._db):
             for stream, epoch, body in bodies:
-                channel = self._channel(stream, epoch.audience)
+                channel = self._channel(channels, stream, epoch.audience)
                 sequence = channel.newest + 1 + sum(change.channel is channel for change in grown)
                 batch = epoch.seal(body, stream, sequence)
                 first_ms = body.first.wall_ms
@@ -188,19 +192,33 @@ class Outbox:
                 )
                 grown.append(self._changed(channel, body.count, len(batch)))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
+        # From here on it is committed: what goes wrong below must not look as if it were not.
+        self._channels = channels
         for change in grown:
             change.channel.newest += 1
             change.channel.produced += change.count
-        self._apply(grown)
-        self._make_room()
+            change.channel.kept += change.count
+            change.channel.size += change.size
+        try:
+            self._make_room()
+        except (StoreFullError, StoreCorruptError, sqlite3.DatabaseError) as error:
+            _log.warning("no-room-made", extra={"error": str(error)})
         return [change.size for change in grown]
 
     def untold_gaps(self) -> list[tuple[int, GapRecord]]:
-        """Return the gaps that no batch has told yet, with their ids."""
-        rows = self._db.execute(
-            "SELECT id, stream, audience, first, last, first_ms, last_ms, count, reason FROM gap"
-            " WHERE NOT told"
-        )
+        """Return the gaps that no batch has told yet, with their ids.
+
+        Raises:
+            StoreFullError: the card does not answer.
+            StoreCorruptError: the file is damaged.
+        """
+        try:
+            rows = self._db.execute(
+                "SELECT id, stream, audience, first, last, first_ms, last_ms, count, reason"
+                " FROM gap WHERE NOT told"
+            ).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise ours(error) from error
         return [(row[0], GapRecord(*row[1:])) for row in rows]
 
     def parcels(
@@ -351,8 +369,11 @@ class Outbox:
             channel.oldest = self._oldest(channel)
             yield channel
 
-    def _channel(self, stream: Stream, audience: Audience) -> Channel:
-        found = self._channels.get((stream, audience))
+    def _channel(
+        self, channels: dict[ChannelKey, Channel], stream: Stream, audience: Audience
+    ) -> Channel:
+        """Return a channel, making it in the file and in `channels` when there is none."""
+        found = channels.get((stream, audience))
         if found is None:
             self._db.execute(
                 "INSERT OR IGNORE INTO channel (stream, audience) VALUES (?, ?)",
@@ -362,7 +383,7 @@ class Outbox:
                 "SELECT id FROM channel WHERE stream = ? AND audience = ?", (stream, audience)
             ).fetchone()
             found = Channel(row_id, stream, audience, 0, 0, 0, 0)
-            self._channels[found.key] = found
+            channels[found.key] = found
         return found
 
     def _changed(self, channel: Channel, count: int, size: int) -> _Change:

@@ -47,6 +47,7 @@ BLOCKED_BACK = "store-back"
 class Recorded:
     """Counters since start; the health room tells them."""
 
+    commits: int = 0
     values: int = 0
     batches: int = 0
     bytes: int = 0
@@ -68,6 +69,15 @@ class Recorded:
         """Return how fast the store fills, on average since the start; None in the first minute."""
         lasted_s = self.last_commit_s - self.since_s
         return self.bytes / lasted_s if lasted_s >= RATE_AFTER_S else None
+
+
+@dataclass(frozen=True, slots=True)
+class _Suspect:
+    """One reading or one event that could not be written, not for want of room."""
+
+    readings: list[Reading]
+    events: list[Event]
+    error: Exception
 
 
 @dataclass(slots=True)
@@ -166,47 +176,56 @@ class Recorder:
             readings, self._readings = self._readings, []
         if not readings and not events:
             return
-        error = await self._record(readings, events)
-        if error is not None:
-            self._note_blocked(error)
-            if not self._stopping:
-                await asyncio.sleep(RETRY_AFTER_S)
+        suspects: list[_Suspect] = []
+        before = self.counters.commits
+        error: Exception | None = await self._record(readings, events, suspects)
+        if self.counters.commits > before:
+            self.committed()
+            for suspect in suspects:
+                self._leave_out(suspect)
+        else:  # nothing went through: the fault lies elsewhere
+            for suspect in suspects:
+                self._take_back(suspect.readings, suspect.events)
+                error = error or suspect.error
+        if error is None:
+            self._note_unblocked()
             return
-        self._note_unblocked()
-        self.committed()
+        self._note_blocked(error)
+        if not self._stopping:
+            await asyncio.sleep(RETRY_AFTER_S)
 
     async def _record(
-        self, readings: list[Reading], events: list[Event]
+        self, readings: list[Reading], events: list[Event], suspects: list[_Suspect]
     ) -> StoreFullError | StoreCorruptError | None:
         """Write it all, or say why the card does not take it; what is not written is taken back.
 
-        What no batch can carry is found by halving, counted and left out: it costs nothing else.
+        What breaks for another reason is written in halves, so that it costs nothing else; the
+        single ones that break become `suspects`.
         """
         self._begun_s = self.clock.monotonic_s()
-        try:
-            error = await contain(self._written(readings, events))
-        finally:
-            self._begun_s = None
+        error = await contain(self._written(readings, events))
+        self._begun_s = None
         if error is None:
             return None
         if isinstance(error, StoreFullError | StoreCorruptError):
             self._take_back(readings, events)
             return error
         if len(readings) + len(events) == 1:
-            self._leave_out(readings, events, error)
+            suspects.append(_Suspect(readings, events, error))
             return None
         # Events first, alone; then either of them in two halves.
         half = len(readings) // 2 if not events else 0
         of_events = len(events) // 2 if not readings else len(events)
-        blocked = await self._record(readings[:half], events[:of_events])
+        blocked = await self._record(readings[:half], events[:of_events], suspects)
         if blocked is None:
-            return await self._record(readings[half:], events[of_events:])
+            return await self._record(readings[half:], events[of_events:], suspects)
         self._take_back(readings[half:], events[of_events:])
         return blocked
 
     async def _written(self, readings: list[Reading], events: list[Event]) -> None:
         sealed = await self.write(readings, events)
         counters = self.counters
+        counters.commits += 1
         counters.batches += sealed.batches
         counters.bytes += sealed.bytes
         counters.values += sealed.values
@@ -218,17 +237,18 @@ class Recorder:
         self._events = sorted(events + self._events, key=_mono_ms)
         self._something.set()
 
-    def _leave_out(self, readings: list[Reading], events: list[Event], error: Exception) -> None:
+    def _leave_out(self, suspect: _Suspect) -> None:
+        readings, events = suspect.readings, suspect.events
         self.counters.dropped_values += sum(reading.count for reading in readings)
         self.counters.dropped_events += len(events)
         what = readings[0].device if readings else events[0].key
-        _log.error("not-recordable", exc_info=error, extra={"what": what})
+        _log.error("not-recordable", exc_info=suspect.error, extra={"what": what})
 
-    def _note_blocked(self, error: StoreFullError | StoreCorruptError) -> None:
+    def _note_blocked(self, error: Exception) -> None:
         self.counters.failures += 1
         if not self._blocked:
             self._blocked = True
-            _log.error(BLOCKED_OUT, extra={"error": str(error)})
+            _log.error(BLOCKED_OUT, exc_info=error)
             self._events.append(Event(BLOCKED_OUT, self.clock.now(), Severity.ALARM))
 
     def _note_unblocked(self) -> None:

@@ -57,6 +57,19 @@ def settled(up_to: int, stream: Stream = Stream.DATA) -> list[Settled]:
     return [Settled(stream, OPERATIONS, up_to)]
 
 
+def forbid(file: Path, what: str) -> None:
+    """Let every statement of a kind fail from now on, as a card that takes nothing does."""
+    with sqlite3.connect(file) as other:
+        other.execute(f"CREATE TRIGGER refuse BEFORE {what} BEGIN SELECT RAISE(ABORT, 'no'); END")
+    other.close()
+
+
+def allow(file: Path) -> None:
+    with sqlite3.connect(file) as other:
+        other.execute("DROP TRIGGER refuse")
+    other.close()
+
+
 def test_sequences_count_from_one_without_holes(outbox: Outbox) -> None:
     fill(outbox, 5)
 
@@ -216,6 +229,39 @@ def test_a_failed_transaction_changes_neither_file_nor_memory(outbox: Outbox, fi
     outbox.add([(Stream.DATA, key, body())])
 
     assert [parcel.sequence for parcel in sent(outbox)] == [1, 2]
+
+
+def test_the_first_batch_of_a_channel_may_fail_and_the_next_one_is_counted(file: Path) -> None:
+    first, key = Outbox(file, ONE, ROOM), epoch()
+    first.add_epoch(key, 0)
+    forbid(file, "INSERT ON batch")
+    with pytest.raises(StoreCorruptError):
+        first.add([(Stream.DATA, key, body())])
+    allow(file)
+    first.add([(Stream.DATA, key, body())])
+    first.close()
+
+    again = Outbox(file, ONE, ROOM)
+
+    (channel,) = again.channels
+    assert (channel.newest, channel.produced, channel.kept) == (1, 10, 10)
+    again.close()
+
+
+def test_what_is_committed_is_not_reported_as_lost_when_no_room_can_be_made(file: Path) -> None:
+    size = len(epoch().seal(body(), Stream.DATA, 1))
+    outbox = Outbox(file, ONE, size * 3)
+    key = fill(outbox, 3)
+    forbid(file, "DELETE ON batch")
+
+    outbox.add([(Stream.DATA, key, body())])
+    allow(file)
+    outbox.add([(Stream.DATA, key, body())])
+
+    (channel,) = outbox.channels
+    assert (channel.newest, channel.oldest) == (5, 4)
+    assert [gap.last for _, gap in outbox.untold_gaps()] == [3]
+    outbox.close()
 
 
 def test_what_a_driver_learned_is_kept(file: Path) -> None:
