@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeVar
 
 from gateway.keys.platform import Recipient
 from gateway.model.clock import Clock, Instant, Trust
@@ -27,6 +27,8 @@ from gateway.store.sealing import Epoch, Identity, open_epoch
 
 SETTLED_AFTER_S: Final = 60.0
 """The first epoch of a boot knows no values to start differences from: it lives only so long."""
+
+_Told = TypeVar("_Told", Reading, Event)
 
 Sealable = tuple[Stream, Epoch, Body]
 TOLD_ON: Final = (Stream.EVENT, OPERATIONS)
@@ -83,7 +85,7 @@ class Sealer:
             source = reading.device, reading.table
             if source not in self._last:
                 self.expect(*source)
-            self._last[source] = reading.cells
+            self._last[source] = _merged(self._last[source], reading.cells)
         now = self._clock.now()
         gaps = self._outbox.untold_gaps()
         sealable = [*self._of_readings(readings, now), *self._of_events(events, now)]
@@ -103,6 +105,8 @@ class Sealer:
     def _of_readings(self, readings: Sequence[Reading], now: Instant) -> Iterator[Sealable]:
         for run in _runs(readings):
             for audience, catalogue in self._catalogues.items():
+                if not any(catalogue.place(reading.device, reading.table) for reading in run):
+                    continue
                 epoch = self._epoch(audience, now)
                 body = pack_readings(run, catalogue, epoch.references)
                 if body is not None:
@@ -114,7 +118,8 @@ class Sealer:
             stream = Stream.ALARM if event.severity is Severity.ALARM else Stream.EVENT
             lanes.setdefault((stream, event.audience), []).append(event)
         for (stream, audience), of_lane in lanes.items():
-            yield stream, self._epoch(audience, now), pack_events(of_lane, [], now)
+            for run in _runs(of_lane):
+                yield stream, self._epoch(audience, now), pack_events(run, [], now)
 
     def _catalogue(self, audience: Audience) -> Catalogue:
         return self._catalogues.setdefault(audience, Catalogue(audience))
@@ -126,7 +131,7 @@ class Sealer:
         age_s = self._clock.monotonic_s() - since_s
         if (
             epoch is None
-            or age_s >= (self._epoch_s if epoch.references else SETTLED_AFTER_S)
+            or age_s >= (SETTLED_AFTER_S if self._knows_too_little(epoch) else self._epoch_s)
             or epoch.sources < len(catalogue.sources)
         ):
             epoch = open_epoch(
@@ -140,6 +145,9 @@ class Sealer:
             self._epochs[audience] = (epoch, self._clock.monotonic_s())
         return epoch
 
+    def _knows_too_little(self, epoch: Epoch) -> bool:
+        return epoch.sources > 0 and not epoch.references
+
     def _references(self, catalogue: Catalogue) -> References:
         """Return the last values of each source, as far as they are known."""
         references = {}
@@ -150,11 +158,18 @@ class Sealer:
         return references
 
 
-def _runs(readings: Sequence[Reading]) -> Iterator[Sequence[Reading]]:
-    """Cut where the wall clock was set; readings are in order of time."""
+def _merged(before: Cells, cells: Cells) -> Cells:
+    """Return the cells, with what was there before where nothing was told."""
+    if not before or None not in cells:
+        return cells
+    return tuple(old if new is None else new for old, new in zip(before, cells, strict=True))
+
+
+def _runs(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
+    """Cut where the wall clock was set; what was told is in order of time."""
     start = 0
-    for length in cut(reading.at for reading in readings):
-        yield readings[start : start + length]
+    for length in cut(each.at for each in told):
+        yield told[start : start + length]
         start += length
 
 

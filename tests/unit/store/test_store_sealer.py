@@ -1,0 +1,369 @@
+"""The sealer: what one commit becomes, as a consumer with its keys reads it from the file."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cbor2
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from gateway.keys.platform import Recipient, load_recipient
+from gateway.model.clock import Trust
+from gateway.model.event import Event, Severity
+from gateway.model.ids import OPERATIONS, PERSONAL, Audience, ConsumerId, DeviceId, PointId
+from gateway.model.reading import Cells, Kind, Point, PointTable, Reading
+from gateway.model.stream import Stream
+from gateway.store.batches import GapRecord
+from gateway.store.outbox import Outbox
+from gateway.store.sealer import SETTLED_AFTER_S, Sealer
+from gateway.store.sealing import Identity
+from simulators.platform.catalogue import Catalogue, open_catalogue
+from simulators.platform.columns import Contents, parse_contents
+from simulators.platform.keys import Opener, load_opening_key
+from simulators.platform.wire import EpochRecord, SealedBatch, open_batch, parse_batch, parse_epoch
+from tests.clock import HandClock
+from tests.sealing import identity
+
+EPOCH_S = 4 * 3600.0
+CITY = ConsumerId("city")
+METER, READER = DeviceId("meter-1"), DeviceId("reader-1")
+TABLE = PointTable(
+    Point(PointId("power"), "W", Kind.NUMBER), Point(PointId("energy"), "W.h", Kind.COUNTER)
+)
+BADGES = PointTable(
+    Point(PointId("door"), kind=Kind.BOOL),
+    Point(PointId("badge"), kind=Kind.TEXT, audience=PERSONAL),
+)
+
+
+@dataclass
+class Opened:
+    """One batch of the file, opened."""
+
+    stream: Stream
+    audience: str
+    sealed: SealedBatch
+    contents: Contents
+    catalogue: Catalogue
+
+    def cells(self) -> list[tuple[str, str, int, Any]]:
+        """Return device, point, milliseconds and value of each cell that has one."""
+        return sorted(
+            (
+                self.catalogue.sources[block.sources[row]][0],
+                self.catalogue.shapes[block.shape][column.point].name,
+                block.times[row],
+                value,
+            )
+            for block in self.contents.blocks
+            for column in block.columns
+            for row, value in zip(column.rows, column.values, strict=True)
+        )
+
+
+class Platform:
+    """Who holds the private keys: opens what lies in an outbox."""
+
+    def __init__(self, folder: Path) -> None:
+        private = X25519PrivateKey.generate()
+        raw = private.private_bytes_raw(), private.public_key().public_bytes_raw()
+        for part, content in zip(("private", "public"), raw, strict=True):
+            text = json.dumps({"kem": "x25519", part: base64.b64encode(content).decode()})
+            (folder / part).write_text(text)
+        self.recipient: Recipient = load_recipient(CITY, folder / "public")
+        self._opener = Opener(CITY, [load_opening_key(folder / "private")])
+
+    def epochs(self, outbox: Outbox) -> list[EpochRecord]:
+        records = outbox._db.execute("SELECT record FROM epoch ORDER BY number").fetchall()
+        return [parse_epoch(cbor2.loads(record).value[2]) for (record,) in records]
+
+    def open(self, outbox: Outbox) -> list[Opened]:
+        """Return every batch that a wrap for the city lets open, in the order of the file."""
+        keys = {record.epoch: self._opener.open(record) for record in self.epochs(outbox)}
+        sealed_in = {record.epoch: record.catalogue for record in self.epochs(outbox)}
+        found = []
+        everything = frozenset({OPERATIONS, PERSONAL})
+        for parcel in outbox.parcels(everything, {}, 1000, 2**24):
+            sealed = parse_batch(parcel.body)
+            key = keys[sealed.epoch]
+            if key is None:
+                continue
+            named = open_catalogue(sealed_in[sealed.epoch], sealed.epoch, key)
+            contents = parse_contents(open_batch(sealed, key), named, sealed)
+            found.append(Opened(parcel.stream, parcel.audience, sealed, contents, named))
+        return found
+
+
+@dataclass
+class Desk:
+    """A sealer, its file, and the platform that reads it."""
+
+    clock: HandClock
+    outbox: Outbox
+    sealer: Sealer
+    platform: Platform
+    identity: Identity
+
+    def read(
+        self, *cells: Cells, device: DeviceId = METER, table: PointTable = TABLE
+    ) -> list[Reading]:
+        """Return readings of this moment."""
+        return [Reading(device, table, self.clock.now(), each) for each in cells]
+
+    def write(self, readings: Iterable[Reading] = (), events: Iterable[Event] = ()) -> int:
+        return self.sealer.write(list(readings), list(events)).batches
+
+    def opened(self, stream: Stream | None = None) -> list[Opened]:
+        return [o for o in self.platform.open(self.outbox) if stream in {None, o.stream}]
+
+    def epochs(self, audience: Audience = OPERATIONS) -> list[EpochRecord]:
+        return [e for e in self.platform.epochs(self.outbox) if e.audience == audience]
+
+
+MakeDesk = Callable[..., Desk]
+
+
+@pytest.fixture
+def desk(tmp_path: Path, clock: HandClock) -> Iterator[MakeDesk]:
+    with ExitStack() as ending:
+
+        def make(audiences: Iterable[Audience] = (OPERATIONS,)) -> Desk:
+            platform, who = Platform(tmp_path), identity()
+            entitled = {audience: frozenset({CITY}) for audience in audiences}
+            outbox = Outbox(tmp_path / "store.db", entitled, 2**20)
+            ending.callback(outbox.close)
+            recipients = {audience: [platform.recipient] for audience in audiences}
+            sealer = Sealer(outbox, who, recipients, clock, EPOCH_S)
+            return Desk(clock, outbox, sealer, platform, who)
+
+        yield make
+
+
+def test_what_was_read_is_what_the_platform_opens(desk: MakeDesk) -> None:
+    made = desk()
+    first = made.read((230, 5))
+    made.clock.advance(0.5)
+
+    made.write(first + made.read((231, 6)))
+
+    (batch,) = made.opened(Stream.DATA)
+    assert batch.cells() == [
+        ("meter-1", "energy", 0, 5),
+        ("meter-1", "energy", 500, 6),
+        ("meter-1", "power", 0, 230),
+        ("meter-1", "power", 500, 231),
+    ]
+
+
+def test_one_epoch_serves_until_it_is_old(desk: MakeDesk) -> None:
+    made = desk()
+    made.write(made.read((1, 1)))
+    made.clock.advance(EPOCH_S - 1)
+    made.write(made.read((2, 2)))
+    young = len(made.epochs())
+    made.clock.advance(1)
+    made.write(made.read((3, 3)))
+
+    assert (young, len(made.epochs())) == (1, 2)
+    assert [batch.cells()[1][3] for batch in made.opened(Stream.DATA)] == [1, 2, 3]
+
+
+def test_a_source_that_is_new_begins_an_epoch_that_names_it(desk: MakeDesk) -> None:
+    made = desk()
+    made.write(made.read((1, 1)))
+
+    made.write(made.read((7, 7), device=DeviceId("meter-2")))
+
+    assert len(made.epochs()) == 2
+    assert made.opened(Stream.DATA)[-1].cells()[0][0] == "meter-2"
+
+
+def test_a_source_that_was_expected_needs_no_new_epoch(desk: MakeDesk) -> None:
+    made = desk()
+    made.sealer.expect(DeviceId("meter-2"), TABLE)
+    made.write(made.read((1, 1)))
+
+    made.write(made.read((7, 7), device=DeviceId("meter-2")))
+
+    assert len(made.epochs()) == 1
+
+
+def test_an_epoch_that_knew_no_values_is_replaced_after_a_minute(desk: MakeDesk) -> None:
+    made = desk()
+    made.sealer.expect(METER, TABLE)
+    made.write(events=[Event("agent-started", made.clock.now())])
+    made.clock.advance(SETTLED_AFTER_S - 1)
+    made.write(made.read((230, 10**6)))
+    before = len(made.epochs())
+    made.clock.advance(1)
+    made.write(made.read((231, 10**6 + 1)))
+    made.clock.advance(SETTLED_AFTER_S * 2)
+    made.write(made.read((232, 10**6 + 2)))
+
+    last = made.opened(Stream.DATA)[-1]
+    assert (before, len(made.epochs())) == (1, 2)
+    assert list(last.catalogue.references[0]) == [231, 10**6 + 1]
+    assert last.cells()[0][3] == 10**6 + 2
+
+
+def test_a_site_without_sources_keeps_its_epoch(desk: MakeDesk) -> None:
+    made = desk()
+    for _ in range(5):
+        made.write(events=[Event("tick", made.clock.now())])
+        made.clock.advance(SETTLED_AFTER_S)
+
+    assert len(made.epochs()) == 1
+
+
+def test_an_epoch_starts_from_the_last_value_told_of_each_point(desk: MakeDesk) -> None:
+    made = desk()
+    made.write(made.read((230, 10**6)))
+    made.write(made.read((None, 10**6 + 5)))
+    made.write(made.read((231, None)))
+    made.clock.advance(EPOCH_S)
+
+    made.write(made.read((232, None)))
+
+    assert list(made.opened(Stream.DATA)[-1].catalogue.references[0]) == [232, 10**6 + 5]
+
+
+def test_readings_are_cut_where_the_clock_was_set(desk: MakeDesk) -> None:
+    made = desk()
+    made.clock.set_wall(0, Trust.UNSET)
+    early = made.read((1, 1))
+    made.clock.set_wall(1_764_000_000_000, Trust.SYNCED)
+    made.clock.advance(0.2)
+
+    made.write(early + made.read((2, 2)))
+
+    starts = [(b.sealed.start.wall, b.sealed.start.trust) for b in made.opened(Stream.DATA)]
+    assert starts == [(0, Trust.UNSET), (1_764_000_000_200, Trust.SYNCED)]
+
+
+def test_events_are_cut_where_the_clock_was_set(desk: MakeDesk) -> None:
+    made = desk()
+    made.clock.set_wall(0, Trust.UNSET)
+    early = Event("door-open", made.clock.now())
+    made.clock.set_wall(1_764_000_000_000, Trust.SYNCED)
+
+    made.write(events=[early, Event("door-closed", made.clock.now())])
+
+    told = [
+        (b.contents.events[0].key, b.sealed.start.wall)
+        for b in made.opened(Stream.EVENT)
+        if b.contents.events
+    ]
+    assert told == [("door-open", 0), ("door-closed", 1_764_000_000_000)]
+
+
+def test_a_boot_is_placed_once_as_soon_as_the_clock_is_right(desk: MakeDesk) -> None:
+    made = desk()
+    made.clock.set_wall(0, Trust.UNSET)
+    made.write(made.read((1, 1)))
+    made.clock.set_wall(1_764_000_000_000, Trust.HOLDOVER)
+    made.write(made.read((2, 2)))
+    before = [pair for batch in made.opened() for pair in batch.contents.pairs]
+    now = made.clock.set_wall(1_764_000_007_000, Trust.SYNCED)
+    made.write(made.read((3, 3)))
+    made.write(made.read((4, 4)))
+
+    (pair,) = [pair for batch in made.opened() for pair in batch.contents.pairs]
+    assert before == []
+    assert (pair.boot, pair.at.mono, pair.at.wall) == (
+        made.identity.boot,
+        now.mono_ms,
+        now.wall_ms,
+    )
+
+
+def test_personal_points_travel_under_a_key_of_their_own(desk: MakeDesk) -> None:
+    made = desk((OPERATIONS, PERSONAL))
+
+    made.write(made.read((True, "04:A2:19"), device=READER, table=BADGES))
+
+    by_audience = {batch.audience: batch for batch in made.opened(Stream.DATA)}
+    assert by_audience["operations"].cells() == [("reader-1", "door", 0, True)]
+    assert by_audience["personal"].cells() == [("reader-1", "badge", 0, "04:A2:19")]
+    assert by_audience["operations"].sealed.epoch != by_audience["personal"].sealed.epoch
+
+
+def test_who_is_not_entitled_to_personal_points_opens_none(desk: MakeDesk) -> None:
+    made = desk((OPERATIONS,))
+
+    made.write(made.read((True, "04:A2:19"), device=READER, table=BADGES))
+
+    assert {batch.audience for batch in made.opened()} == {"operations"}
+    assert [len(epoch.wraps) for epoch in made.epochs(PERSONAL)] == [0]
+
+
+def test_an_audience_of_which_nothing_was_read_costs_no_epoch(desk: MakeDesk) -> None:
+    made = desk((OPERATIONS, PERSONAL))
+    made.sealer.expect(READER, BADGES)
+
+    made.write(made.read((1, 1)))
+
+    assert made.epochs(PERSONAL) == []
+
+
+def test_alarms_travel_on_their_own_stream_and_to_their_audience(desk: MakeDesk) -> None:
+    made = desk((OPERATIONS, PERSONAL))
+    now = made.clock.now()
+
+    made.write(
+        events=[
+            Event("door-open", now),
+            Event("burglar", now, Severity.ALARM),
+            Event("badge-unknown", now, audience=PERSONAL),
+        ]
+    )
+
+    told = {
+        (batch.stream, batch.audience, event.key)
+        for batch in made.opened()
+        for event in batch.contents.events
+    }
+    assert told == {
+        (Stream.EVENT, "operations", "door-open"),
+        (Stream.ALARM, "operations", "burglar"),
+        (Stream.EVENT, "personal", "badge-unknown"),
+    }
+
+
+def test_a_gap_is_told_once_with_the_next_commit(desk: MakeDesk) -> None:
+    made = desk()
+    for value in range(3):
+        made.write(made.read((value, value)))
+    made.outbox.give_up(Stream.DATA, OPERATIONS, 2, GapRecord.REFUSED)
+    made.write(made.read((3, 3)))
+    made.write(made.read((4, 4)))
+
+    gaps = [gap for batch in made.opened() for gap in batch.contents.gaps]
+    assert [(gap.stream, gap.first, gap.last, gap.count) for gap in gaps] == [(3, 2, 2, 2)]
+
+
+def test_nothing_to_tell_makes_no_batch(desk: MakeDesk) -> None:
+    made = desk()
+    made.write(made.read((1, 1)))
+
+    assert made.write() == 0
+
+
+def test_sealed_bytes_are_shared_out_by_values(desk: MakeDesk) -> None:
+    made = desk()
+    made.clock.set_wall(made.clock.wall_ms, Trust.HOLDOVER)
+    other = DeviceId("meter-2")
+
+    sealed = made.sealer.write(
+        made.read((1, 1), (2, 2), (3, 3)) + made.read((1, 1), device=other), []
+    )
+
+    assert sealed.values == 8
+    assert sealed.by_device[METER] == 3 * sealed.by_device[other]
+    assert sum(sealed.by_device.values()) <= sealed.bytes
