@@ -5,7 +5,7 @@ The broker's PUBACK frees a place in its window; only the platform's acknowledge
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -41,6 +41,8 @@ class Window:
     """Highest contiguous sequence that the platform holds."""
     sent: dict[ChannelKey, int] = field(default_factory=dict)
     """Highest sequence that is out."""
+    _out: dict[ChannelKey, deque[int]] = field(default_factory=dict)
+    """Sequences of the batches that are out; one batch may stand for several sequences."""
     _holes: dict[Range, _Hole] = field(default_factory=dict)
     _refusals: Counter[tuple[ChannelKey, int]] = field(default_factory=Counter)
     _progress_s: float = 0.0
@@ -53,7 +55,7 @@ class Window:
     @property
     def unsettled(self) -> int:
         """Return how many batches are out."""
-        return sum(out - self.settled.get(key, 0) for key, out in self.sent.items())
+        return sum(map(len, self._out.values()))
 
     @property
     def room(self) -> int:
@@ -65,6 +67,7 @@ class Window:
         if self.unsettled == 0:
             self._progress_s = now_s
         self.sent[key] = max(self.sent.get(key, 0), sequence)
+        self._out.setdefault(key, deque()).append(sequence)
 
     def acknowledged(self, channels: Iterable[AckedChannel], now_s: float) -> bool:
         """Take what the platform holds; say whether that is more than before."""
@@ -74,6 +77,9 @@ class Window:
             if channel.contiguous > self.settled.get(key, 0):
                 self.settled[key] = channel.contiguous
                 self.sent[key] = max(self.sent.get(key, 0), channel.contiguous)
+                out = self._out.setdefault(key, deque())
+                while out and out[0] <= channel.contiguous:
+                    out.popleft()
                 moved = True
             self._note_holes(key, channel.missing, now_s)
         if moved:
@@ -106,6 +112,7 @@ class Window:
         """Count what is unsettled in these channels as not sent."""
         for key in list(keys):
             self.sent[key] = self.settled.get(key, 0)
+            self._out.pop(key, None)
 
     def refused(self, batch: RefusedBatch) -> bool:
         """Count a refusal; say whether the batch is to be given up."""
