@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.live import Live
 
 from gateway.model.clock import SystemClock
-from simulators.demo.children import ChildError
 from simulators.demo.show import Scoreboard, screen
 from simulators.demo.site_file import EXAMPLE_LINES, KINDS
 from simulators.demo.stage import Plan, Stage
 from simulators.demo.verdict import Verdict, as_table
 from simulators.demo.wordings import language, say
 from simulators.durations import seconds
+from simulators.programs.children import ChildError
 
 app = typer.Typer(help="Run a whole simulated site: twins, broker, platform and gateway.")
 

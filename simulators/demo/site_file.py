@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
+from simulators.programs.parts import CONSUMER
+
 GATEWAY: Final = "demo-cabinet-1"
-CONSUMER: Final = "city"
 
 EXAMPLE_LINES: Final[Mapping[str, Mapping[str, Any]]] = {  # Any: JSON values
     "meter-net": {"host": "127.0.0.1", "port": 5020},

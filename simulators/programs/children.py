@@ -1,4 +1,4 @@
-"""The processes of the demo: started, watched, ended by their own pid."""
+"""The processes of a site: started, watched, ended by their own pid."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ STOP_WITHIN_S: Final = 10.0
 
 
 class ChildError(RuntimeError):
-    """A part of the demo did not start or ended by itself; the text shows its last words."""
+    """A part of the site did not start or ended by itself; the text shows its last words."""
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The broker of the demo: a system mosquitto when there is one, else iotcore from the wheel."""
+"""The broker of a site: a system mosquitto when there is one, else iotcore from the wheel."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Final
 
-from simulators.demo.children import POLL_S, READY_WITHIN_S, Child, ChildError, Children
+from simulators.programs.children import POLL_S, READY_WITHIN_S, Child, ChildError, Children
 
 PAYLOAD_MOST: Final = 1_100_000
 EXTRA_PATH: Final = "/usr/sbin:/usr/local/sbin"
@@ -27,13 +27,16 @@ def find_mosquitto() -> str | None:
     return shutil.which("mosquitto") or shutil.which("mosquitto", path=EXTRA_PATH)
 
 
-async def start_broker(children: Children, keys: Path, kind: str) -> tuple[Child, int, str]:
-    """Start a broker on a free loopback port.
+async def start_broker(
+    children: Children, keys: Path, kind: str, port: int | None = None
+) -> tuple[Child, int, str]:
+    """Start a broker on a loopback port.
 
     Args:
-        children: the demo's processes.
+        children: the processes of the site.
         keys: folder made by `mayak ca new`.
         kind: `mosquitto`, `iotcore`, or `auto` for the first that is there.
+        port: where it is to listen; None: a free one.
 
     Returns:
         The process, its port, and which broker it is.
@@ -41,7 +44,7 @@ async def start_broker(children: Children, keys: Path, kind: str) -> tuple[Child
     Raises:
         ChildError: it is not installed, or does not listen in time.
     """
-    port = free_port()
+    port = free_port() if port is None else port
     mosquitto = find_mosquitto() if kind in {"auto", "mosquitto"} else None
     if kind == "mosquitto" and mosquitto is None:
         msg = "mosquitto is not installed; --broker iotcore needs nothing"
