@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -50,15 +51,14 @@ def load_device_key(key_file: Path, certificate_file: Path) -> FileKeyStore:
 
     Raises:
         ConfigError: a file is missing, is not what it should be, others may read the key, or the
-            two do not belong
-            together.
+            two do not belong together.
     """
     key_pem = _read(key_file, "keys.device_key")
     if key_file.stat().st_mode & _OTHERS:
         _refuse(key_file, "keys.device_key", "others may read it; allow only the owner: chmod 600")
     try:
         key = load_pem_private_key(key_pem, password=None)
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
         _refuse(key_file, "keys.device_key", f"not a PEM private key: {error}")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         _refuse(key_file, "keys.device_key", "not a P-256 key")
@@ -66,9 +66,10 @@ def load_device_key(key_file: Path, certificate_file: Path) -> FileKeyStore:
         certificate = x509.load_pem_x509_certificate(
             _read(certificate_file, "keys.device_certificate")
         )
-    except ValueError as error:
+        certified = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
         _refuse(certificate_file, "keys.device_certificate", f"not a PEM certificate: {error}")
-    if certificate.public_key() != key.public_key():
+    if certified != key.public_key():
         _refuse(certificate_file, "keys.device_certificate", f"is not of the key in {key_file}")
     return FileKeyStore(key, certificate.public_bytes(Encoding.DER))
 

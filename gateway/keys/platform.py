@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, mlkem, x25519
 from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, MLKEM768X25519PublicKey, Suite
 from cryptography.hazmat.primitives.serialization import (
@@ -24,6 +25,8 @@ from gateway.model.errors import ConfigError, Mistake
 from gateway.model.ids import ConsumerId
 
 KID_LEN: Final = 8
+KEY_LEN: Final = 32
+"""Bytes of what is wrapped."""
 MLKEM768_LEN: Final = 1184
 X25519_LEN: Final = 32
 
@@ -66,7 +69,7 @@ def load_recipient(consumer: ConsumerId, file: Path) -> Recipient:
         kem, raw = content["kem"], base64.b64decode(content["public"], validate=True)
     except OSError as error:
         _refuse(file, f"cannot be read: {error.strerror}")
-    except (ValueError, KeyError, TypeError, binascii.Error):
+    except (ValueError, KeyError, TypeError, RecursionError, binascii.Error):
         _refuse(file, 'not an HPKE public key; expected JSON {"kem": ..., "public": base64}')
     try:
         match kem:
@@ -81,9 +84,11 @@ def load_recipient(consumer: ConsumerId, file: Path) -> Recipient:
                 )
             case _:
                 _refuse(file, f"kem {kem!r} with {len(raw)} bytes; allowed: {', '.join(KEM_IDS)}")
+        recipient = Recipient(consumer, hashlib.sha256(raw).digest()[:KID_LEN], kem, key)
+        recipient.wrap(bytes(KEY_LEN), b"")  # some keys load and cannot be sealed to: RFC 7748 §6.1
     except ValueError as error:
         _refuse(file, f"not a public key of {kem}: {error}")
-    return Recipient(consumer, hashlib.sha256(raw).digest()[:KID_LEN], kem, key)
+    return recipient
 
 
 class Signers:
@@ -111,9 +116,10 @@ def load_signers(files: Iterable[Path]) -> Signers:
             key = load_pem_public_key(file.read_bytes())
         except OSError as error:
             _refuse(file, f"cannot be read: {error.strerror}")
-        except ValueError:
+        except (ValueError, UnsupportedAlgorithm):
             _refuse(file, "not a PEM public key")
-        if not isinstance(key, ec.EllipticCurvePublicKey):
+        p256 = isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not p256:
             _refuse(file, "not a P-256 public key")
         keys.append(key)
     return Signers(keys)

@@ -31,8 +31,6 @@ SETTLED_AFTER_S: Final = 60.0
 _Told = TypeVar("_Told", Reading, Event)
 
 Sealable = tuple[Stream, Epoch, Body]
-TOLD_ON: Final = (Stream.EVENT, OPERATIONS)
-"""Where gaps and time pairs travel."""
 
 
 @dataclass(frozen=True, slots=True)
