@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.model.errors import GatewayError
+from gateway.supervise import contain
 
 _log = logging.getLogger(__name__)
 
@@ -38,22 +39,35 @@ async def serve_control(path: Path, handlers: Mapping[str, Handler]) -> None:
         path: of the socket; one left by a killed agent is replaced.
         handlers: by the name in `do`; each takes the request and returns what goes back.
     """
-    async with asyncio.TaskGroup() as connections:
+    with _own_socket(path) as door:
+        async with asyncio.TaskGroup() as connections:
 
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            with suppress(ConnectionError, ValueError):  # gone, or a line too long: hang up
-                while line := await reader.readline():
-                    writer.write(json.dumps(await _answer(line, handlers)).encode() + b"\n")
-                    await writer.drain()
-            writer.close()
+            def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                if not server.is_serving():  # came while we were stopping
+                    writer.close()
+                    return
+                work = _serve(reader, writer, handlers)
+                task = connections.create_task(work, name="control-connection")
+                task.add_done_callback(lambda _: writer.close())
 
-        def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            connections.create_task(serve(reader, writer), name="control-connection")
+            server = await asyncio.start_unix_server(
+                connected, sock=door, limit=LINE_MOST, start_serving=False
+            )
+            try:
+                await server.start_serving()
+                await asyncio.get_running_loop().create_future()  # until cancelled
+            finally:
+                server.close()  # the connections end with the group
 
-        with _own_socket(path) as door:
-            server = await asyncio.start_unix_server(connected, sock=door, limit=LINE_MOST)
-            async with server:
-                await server.serve_forever()
+
+async def _serve(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, handlers: Mapping[str, Handler]
+) -> None:
+    """Answer one client until it goes; one that sends too long a line is hung up on."""
+    with suppress(ConnectionError, ValueError):
+        while line := await reader.readline():
+            writer.write(await _answer(line, handlers) + b"\n")
+            await writer.drain()
 
 
 @contextmanager
@@ -70,16 +84,28 @@ def _own_socket(path: Path) -> Iterator[socket.socket]:
         path.unlink(missing_ok=True)
 
 
-async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> Answer:
+async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> bytes:
+    """Return the answer to one request; what breaks in it is told and breaks nothing else."""
     try:
         request = json.loads(line)
         handler = handlers[request["do"]]
-    except (ValueError, KeyError, TypeError):
-        return {"error": f"not a request; known: {', '.join(sorted(handlers))}"}
-    try:
-        return await handler(request)
-    except GatewayError as error:
-        return {"error": str(error)}
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _packed({"error": f"not a request; known: {', '.join(sorted(handlers))}"})
+    answers: list[Answer] = []
+
+    async def carry_out() -> None:
+        answers.append(await handler(request))
+
+    error = await contain(carry_out())
+    if error is None:
+        return _packed(answers[0])
+    if not isinstance(error, GatewayError):
+        _log.error("request-failed", exc_info=error, extra={"do": request["do"]})
+    return _packed({"error": str(error) or type(error).__name__})
+
+
+def _packed(answer: Answer) -> bytes:
+    return json.dumps(answer, default=str).encode()
 
 
 def ask(path: Path, request: Mapping[str, Any], timeout_s: float = 30.0) -> Answer | None:
@@ -91,7 +117,7 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = 30.0) -> Answ
         timeout_s: how long it may take.
 
     Raises:
-        GatewayError: an agent runs and did not answer in time, or refuses.
+        GatewayError: an agent runs and cannot be asked, did not answer in time, or refuses.
     """
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(timeout_s)
@@ -99,12 +125,16 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = 30.0) -> Answ
             connection.connect(str(path))
         except (FileNotFoundError, ConnectionRefusedError):
             return None
+        except OSError as error:
+            msg = f"the agent cannot be asked over {path}: {error.strerror or error}"
+            raise GatewayError(msg) from error
         try:
             connection.sendall(json.dumps(request).encode() + b"\n")
-            line = connection.makefile("rb").readline()
-            answer: Answer = json.loads(line)
+            with connection.makefile("rb") as lines:
+                answer: Answer = json.loads(lines.readline())
         except (OSError, ValueError) as error:
-            msg = f"the agent at {path} did not answer: {error}"
+            reason = f" in {timeout_s:.0f} s" if isinstance(error, TimeoutError) else f": {error}"
+            msg = f"the agent at {path} did not answer{reason}"
             raise GatewayError(msg) from error
     if "error" in answer:
         raise GatewayError(answer["error"])

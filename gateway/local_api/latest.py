@@ -59,13 +59,13 @@ def as_rows(reading: Reading, clock: Clock) -> list[dict[str, Any]]:  # Any: JSO
         value, flag = reading.cells[place], reading.flags.get(place)
         if value is None and flag is None:
             continue
-        state = _state_name(point, value)
+        shown = None if point.audience == PERSONAL else value
         rows.append(
             {
                 "device": reading.device,
                 "point": point.name,
-                "value": None if point.audience == PERSONAL else value,
-                "state": state,
+                "value": shown,
+                "state": _state_name(point, shown),
                 "unit": point.unit,
                 "quality": "good" if flag is None else flag.quality.name.lower(),
                 "cause": "" if flag is None else flag.cause.name.lower(),
