@@ -287,6 +287,7 @@ class Agent:
             self._consumers.recipients,
             self._clock,
             epoch_s=site.store.epoch_hours * 3600,
+            gather_s=site.uplink.gather_s,
         )
 
         def write(readings: Sequence[Reading], events: Sequence[Event]) -> Written:

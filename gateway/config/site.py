@@ -152,6 +152,13 @@ class UplinkOptions(Section):
     connect_timeout_s: float = Field(
         default=10.0, gt=0, le=120, description="how long a connection may take, in seconds"
     )
+    gather_s: float = Field(
+        default=0.0,
+        ge=0,
+        le=60,
+        description="how long readings wait to go out together, in seconds: less traffic on a"
+        " metered link; events and alarms never wait",
+    )
     window: int = Field(
         default=64,
         ge=1,

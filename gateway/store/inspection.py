@@ -136,7 +136,7 @@ def _open(path: Path) -> sqlite3.Connection:
 def _channel(db: sqlite3.Connection, row: dict[str, int]) -> ChannelStatus:
     first = row["id"] << SEQUENCE_BITS
     oldest, batches, oldest_ms = db.execute(
-        "SELECT min(id), count(*), min(first_ms) FROM batch WHERE id > ? AND id <= ?",
+        "SELECT min(id - span + 1), count(*), min(first_ms) FROM batch WHERE id > ? AND id <= ?",
         (first, first | SEQUENCE_MASK),
     ).fetchone()
     return ChannelStatus(

@@ -7,12 +7,13 @@ Sequences count from 1 within the life of the file, its *incarnation*.
 from __future__ import annotations
 
 import logging
+import math
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
@@ -84,6 +85,14 @@ class Settled:
     contiguous: int
 
 
+class Added(NamedTuple):
+    """One batch that was committed."""
+
+    sequence: int
+    size: int
+    """Bytes."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Change:
     """By how much a channel holds more or less."""
@@ -116,6 +125,8 @@ class Outbox:
             self.incarnation = Incarnation(self._fact("incarnation", INCARNATION_LEN))
             self._channels = {c.key: c for c in self._load_channels()}
             self._epochs: dict[EpochId, int] = {}
+            self._handed_out: dict[ChannelKey, int] = {}
+            self._held_back: dict[ChannelKey, tuple[int, float]] = {}
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ours(error) from error
@@ -152,7 +163,7 @@ class Outbox:
 
     def add(
         self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()
-    ) -> list[int]:
+    ) -> list[Added]:
         """Give each body the next sequence of its channel, seal it, commit all at once.
 
         Args:
@@ -160,37 +171,26 @@ class Outbox:
             told: ids of gaps (see `untold_gaps`) that the bodies tell: they are told no more.
 
         Returns:
-            How many bytes each became.
+            What each became.
 
         Raises:
             StoreFullError: the card takes nothing; nothing was changed.
             StoreCorruptError: the file is damaged; nothing was changed.
         """
         grown: list[_Change] = []
+        added: list[Added] = []
         channels = dict(self._channels)
         with transaction(self._db):
             for stream, epoch, body in bodies:
                 channel = self._channel(channels, stream, epoch.audience)
                 sequence = channel.newest + 1 + sum(change.channel is channel for change in grown)
-                batch = epoch.seal(body, stream, sequence)
-                first_ms = body.first.wall_ms
-                self._db.execute(
-                    "INSERT INTO batch (id, span, epoch, count, first_ms, last_ms, body)"
-                    " VALUES (?, 1, ?, ?, ?, ?, ?)",
-                    (
-                        channel.row_id(sequence),
-                        self._epochs[epoch.id],
-                        body.count,
-                        first_ms,
-                        first_ms + body.length_ms,
-                        batch,
-                    ),
-                )
+                size = self._insert(channel, epoch, body, sequence, span=1)
+                added.append(Added(sequence, size))
                 self._db.execute(
                     "UPDATE channel SET newest = ?, produced = produced + ? WHERE id = ?",
                     (sequence, body.count, channel.id),
                 )
-                grown.append(self._changed(channel, body.count, len(batch)))
+                grown.append(self._changed(channel, body.count, size))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
         # From here on it is committed: what goes wrong below must not look as if it were not.
         self._channels = channels
@@ -203,7 +203,53 @@ class Outbox:
             self._make_room()
         except (StoreFullError, StoreCorruptError, sqlite3.DatabaseError) as error:
             _log.warning("no-room-made", extra={"error": str(error)})
-        return [change.size for change in grown]
+        return added
+
+    def merge(self, stream: Stream, epoch: Epoch, body: Body, first: int, last: int) -> bool:
+        """Put one batch in the place of the batches `first ... last`, if none of them went out.
+
+        Args:
+            stream: of them all.
+            epoch: of them all.
+            body: all that is in them.
+            first: lowest sequence.
+            last: highest sequence: that of the new batch.
+
+        Returns:
+            Whether it was done; otherwise all is as it was.
+
+        Raises:
+            StoreFullError: the card takes nothing; nothing was changed.
+            StoreCorruptError: the file is damaged; nothing was changed.
+        """
+        channel = self._channels[stream, epoch.audience]
+        if first <= self._handed_out.get(channel.key, 0) or first < channel.oldest:
+            return False
+        with transaction(self._db):
+            gone = self._db.execute(
+                "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)",
+                (channel.row_id(first), channel.row_id(last)),
+            ).fetchall()
+            change = self._removed(channel, gone)
+            size = self._insert(channel, epoch, body, last, span=last - first + 1)
+            grown = self._changed(channel, body.count, size)
+        self._apply([change, grown])
+        return True
+
+    def hold_back(self, stream: Stream, audience: Audience, first: int, until_s: float) -> None:
+        """Hand out no batch from `first` on before a moment: more will be merged with it.
+
+        Args:
+            stream: of the channel.
+            audience: of the channel.
+            first: sequence.
+            until_s: monotonic seconds; an earlier hold on the channel is forgotten.
+        """
+        self._held_back[stream, audience] = (first, until_s)
+
+    def handed_out(self, stream: Stream, audience: Audience) -> int:
+        """Return the highest sequence that was ever handed out in this life of the program."""
+        return self._handed_out.get((stream, audience), 0)
 
     def untold_gaps(self) -> list[tuple[int, GapRecord]]:
         """Return the gaps that no batch has told yet, with their ids.
@@ -228,6 +274,7 @@ class Outbox:
         count: int,
         size: int,
         least_urgent: Stream = Stream.MEDIA,
+        now_s: float = math.inf,
     ) -> list[Parcel]:
         """Return the next batches to send, most urgent stream first, in order within a channel.
 
@@ -237,18 +284,20 @@ class Outbox:
             count: how many at the most.
             size: bytes at the most, but one batch always.
             least_urgent: less urgent streams stay behind.
+            now_s: monotonic seconds: what is held back longer than that stays.
         """
         chosen: list[Parcel] = []
         for channel in self.channels:
             done = after.get(channel.key, 0)
             if channel.stream > least_urgent or len(chosen) >= count:
                 break
-            if channel.audience not in audiences or done >= channel.newest:
+            last = self._last_free(channel, now_s)
+            if channel.audience not in audiences or done >= last:
                 continue
             rows = self._db.execute(
                 "SELECT id, span, epoch, body FROM batch WHERE id > ? AND id <= ?"
                 " ORDER BY id LIMIT ?",
-                (channel.row_id(done), channel.row_id(channel.newest), count - len(chosen)),
+                (channel.row_id(done), channel.row_id(last), count - len(chosen)),
             )
             for row_id, span, epoch, body in rows:
                 size -= len(body)
@@ -256,18 +305,22 @@ class Outbox:
                     rows.close()
                     return chosen
                 sequence = row_id & SEQUENCE_MASK
+                self._hand_out(channel, sequence)
                 chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
         return chosen
 
     def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
-        """Return the batches of one channel from `first` to `last` that are still here."""
+        """Return the batches of one channel that cover `first ... last` and are still here."""
         channel = self._channels.get((stream, audience))
         if channel is None:
             return []
         rows = self._db.execute(
-            "SELECT id, span, epoch, body FROM batch WHERE id >= ? AND id <= ? ORDER BY id",
-            (channel.row_id(first), channel.row_id(min(last, channel.newest))),
-        )
+            "SELECT id, span, epoch, body FROM batch"
+            " WHERE id >= ? AND id <= ? AND id - span < ? ORDER BY id",
+            (channel.row_id(first), channel.row_id(channel.newest), channel.row_id(last)),
+        ).fetchall()
+        for row_id, *_ in rows:
+            self._hand_out(channel, row_id & SEQUENCE_MASK)
         return [Parcel(stream, audience, row[0] & SEQUENCE_MASK, *row[1:]) for row in rows]
 
     def epoch_record(self, number: int) -> bytes | None:
@@ -386,6 +439,33 @@ class Outbox:
             channels[found.key] = found
         return found
 
+    def _insert(self, channel: Channel, epoch: Epoch, body: Body, sequence: int, span: int) -> int:
+        """Seal a body and insert it, inside the transaction; return its bytes."""
+        batch = epoch.seal(body, channel.stream, sequence, span)
+        first_ms = body.first.wall_ms
+        self._db.execute(
+            "INSERT INTO batch (id, span, epoch, count, first_ms, last_ms, body)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (
+                channel.row_id(sequence),
+                span,
+                self._epochs[epoch.id],
+                body.count,
+                first_ms,
+                first_ms + body.length_ms,
+                batch,
+            ),
+        )
+        return len(batch)
+
+    def _last_free(self, channel: Channel, now_s: float) -> int:
+        """Return the highest sequence that is not held back."""
+        first, until_s = self._held_back.get(channel.key, (channel.newest + 1, 0.0))
+        return first - 1 if now_s < until_s else channel.newest
+
+    def _hand_out(self, channel: Channel, sequence: int) -> None:
+        self._handed_out[channel.key] = max(self._handed_out.get(channel.key, 0), sequence)
+
     def _changed(self, channel: Channel, count: int, size: int) -> _Change:
         """Note in the file, inside the transaction, by how much a channel holds more."""
         self._db.execute(
@@ -402,11 +482,11 @@ class Outbox:
             change.channel.oldest = self._oldest(change.channel)
 
     def _oldest(self, channel: Channel) -> int:
-        (row_id,) = self._db.execute(
-            "SELECT min(id) FROM batch WHERE id > ? AND id <= ?",
+        found = self._db.execute(
+            "SELECT id - span + 1 FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
             (channel.row_id(0), channel.row_id(channel.newest)),
         ).fetchone()
-        return channel.newest + 1 if row_id is None else int(row_id) & SEQUENCE_MASK
+        return channel.newest + 1 if found is None else int(found[0]) & SEQUENCE_MASK
 
     def _trim(self, channel: Channel) -> list[_Change]:
         """Delete what every entitled consumer has."""

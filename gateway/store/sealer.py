@@ -22,7 +22,8 @@ from gateway.store.batches import (
     references_of,
 )
 from gateway.store.catalogue import Catalogue, References, Source, audiences_of
-from gateway.store.outbox import Outbox
+from gateway.store.gathering import Gatherer
+from gateway.store.outbox import Added, Outbox
 from gateway.store.sealing import Epoch, Identity, open_epoch
 
 SETTLED_AFTER_S: Final = 60.0
@@ -30,7 +31,8 @@ SETTLED_AFTER_S: Final = 60.0
 
 _Told = TypeVar("_Told", Reading, Event)
 
-Sealable = tuple[Stream, Epoch, Body]
+Sealable = tuple[Stream, Epoch, Body, Sequence[Reading]]
+"""What becomes one batch, and the readings that are in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +56,25 @@ class Sealer:
         recipients: Mapping[Audience, Sequence[Recipient]],
         clock: Clock,
         epoch_s: float,
+        gather_s: float = 0.0,
     ) -> None:
-        """Take the file, who seals for whom, and how long a key lives (seconds)."""
+        """Take the file and who seals for whom.
+
+        Args:
+            outbox: where it is committed.
+            identity: who seals.
+            recipients: to whom epoch keys are wrapped, by audience.
+            clock: tells every time here.
+            epoch_s: how long a key lives.
+            gather_s: how long readings wait to go out together; 0: not at all.
+        """
         self._outbox = outbox
         self._identity = identity
         self._recipients = recipients
         self._clock = clock
         self._epoch_s = epoch_s
+        self._gather_s = gather_s
+        self._gatherers: dict[Audience, Gatherer] = {}
         self._catalogues: dict[Audience, Catalogue] = {}
         self._epochs: dict[Audience, tuple[Epoch, float]] = {}
         self._last: dict[Source, Cells] = {}
@@ -89,16 +103,23 @@ class Sealer:
         sealable = [*self._of_readings(readings, now), *self._of_events(events, now)]
         if gaps:
             told = pack_events([], [gap for _, gap in gaps], now)
-            sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), told))
+            sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), told, ()))
         places_boot = not self._placed_boot and now.trust is Trust.SYNCED
         if places_boot:
             pair = pack_time_pair(self._identity.boot, now)
-            sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), pair))
+            sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), pair, ()))
         if not sealable:
             return Sealed()
-        sizes = self._outbox.add(sealable, told=[gap_id for gap_id, _ in gaps])
+        added = self._outbox.add(
+            [(stream, epoch, body) for stream, epoch, body, _ in sealable],
+            told=[gap_id for gap_id, _ in gaps],
+        )
         self._placed_boot |= places_boot
-        return _account(sealable, sizes, readings)
+        now_s = self._clock.monotonic_s()
+        for (stream, epoch, _, inside), (sequence, _) in zip(sealable, added, strict=True):
+            if stream is Stream.DATA:
+                self._gatherer(epoch.audience).committed(epoch, sequence, inside, now_s)
+        return _account(sealable, added, readings)
 
     def _of_readings(self, readings: Sequence[Reading], now: Instant) -> Iterator[Sealable]:
         for run in _runs(readings):
@@ -108,7 +129,7 @@ class Sealer:
                 epoch = self._epoch(audience, now)
                 body = pack_readings(run, catalogue, epoch.references)
                 if body is not None:
-                    yield Stream.DATA, epoch, body
+                    yield Stream.DATA, epoch, body, run
 
     def _of_events(self, events: Sequence[Event], now: Instant) -> Iterator[Sealable]:
         lanes: dict[tuple[Stream, Audience], list[Event]] = {}
@@ -117,10 +138,16 @@ class Sealer:
             lanes.setdefault((stream, event.audience), []).append(event)
         for (stream, audience), of_lane in lanes.items():
             for run in _runs(of_lane):
-                yield stream, self._epoch(audience, now), pack_events(run, [], now)
+                yield stream, self._epoch(audience, now), pack_events(run, [], now), ()
 
     def _catalogue(self, audience: Audience) -> Catalogue:
         return self._catalogues.setdefault(audience, Catalogue(audience))
+
+    def _gatherer(self, audience: Audience) -> Gatherer:
+        if audience not in self._gatherers:
+            catalogue = self._catalogue(audience)
+            self._gatherers[audience] = Gatherer(self._outbox, catalogue, self._gather_s)
+        return self._gatherers[audience]
 
     def _epoch(self, audience: Audience, now: Instant) -> Epoch:
         """Return the epoch to seal under: a new one when it is old, or does not know a source."""
@@ -172,14 +199,16 @@ def _runs(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:
 
 
 def _account(
-    sealable: Sequence[Sealable], sizes: Sequence[int], readings: Sequence[Reading]
+    sealable: Sequence[Sealable], added: Sequence[Added], readings: Sequence[Reading]
 ) -> Sealed:
     values = Counter[DeviceId]()
     for reading in readings:
         values[reading.device] += reading.count
     data = sum(
-        size for (stream, _, _), size in zip(sealable, sizes, strict=True) if stream is Stream.DATA
+        batch.size
+        for (stream, *_), batch in zip(sealable, added, strict=True)
+        if stream is Stream.DATA
     )
     total = values.total()
     shares = {device: data * count // total for device, count in values.items() if count}
-    return Sealed(len(sealable), sum(sizes), total, shares)
+    return Sealed(len(sealable), sum(batch.size for batch in added), total, shares)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -104,7 +105,7 @@ class Serving:
             wake.clear()
             self._check_alive()
             await self._take_acks()
-            idle = await self._send()
+            idle = await self._send(stopping=stopping())
             self.traffic.unsettled = self.window.unsettled
             if stopping() and idle and not self.window.unsettled:
                 break
@@ -186,7 +187,7 @@ class Serving:
                     GapRecord.REFUSED,
                 )
 
-    async def _send(self) -> bool:
+    async def _send(self, *, stopping: bool) -> bool:
         """Hand batches to the broker as far as there is room; say whether there is nothing more."""
         now_s = self.clock.monotonic_s()
         if self.window.silent(now_s):
@@ -207,6 +208,7 @@ class Serving:
                 count,
                 FETCH_BYTES,
                 least_urgent,
+                math.inf if stopping else now_s,
             )
             if not parcels:
                 return least_urgent is Stream.MEDIA

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
@@ -47,7 +47,8 @@ class Scoreboard:
     values: list[dict[str, Any]] = field(default_factory=list)  # Any: likewise
     readings_before: int = 0
     """Readings of agents that were killed."""
-    sealed_before: int = 0
+    sent_before: int = 0
+    """Bytes that they had sent."""
     _rates: deque[tuple[float, int]] = field(default_factory=deque)
 
     @property
@@ -57,15 +58,15 @@ class Scoreboard:
 
     @property
     def bytes_per_reading(self) -> float | None:
-        """Return sealed bytes of all batches over values."""
-        sealed = self.sealed_before + int(self.agent.get("sealed_bytes", 0))
-        return sealed / self.readings if self.readings else None
+        """Return bytes of batches and epoch records that went out, repeats too, over values."""
+        sent = self.sent_before + sent_bytes(self.agent)
+        return sent / self.readings if self.readings else None
 
     def note_status(self, agent: dict[str, Any], now_s: float) -> None:  # Any: JSON values
         """Take the agent's counters; fewer than before mean that it was started anew."""
         if agent.get("readings", 0) < self.agent.get("readings", 0):
             self.readings_before += self.agent["readings"]
-            self.sealed_before += self.agent["sealed_bytes"]
+            self.sent_before += sent_bytes(self.agent)
         self.agent = agent
         self._rates.append((now_s, self.readings))
         while now_s - self._rates[0][0] > RATE_OVER_S:
@@ -78,6 +79,11 @@ class Scoreboard:
             return 0.0
         (since, before), (until, after) = self._rates[0], self._rates[-1]
         return (after - before) / (until - since)
+
+
+def sent_bytes(agent: Mapping[str, Any]) -> int:  # Any: JSON values
+    """Return the bytes that an agent's status says it sent, but for its hellos."""
+    return sum(size for what, size in agent.get("sent_bytes", {}).items() if what != "hello")
 
 
 def screen(board: Scoreboard, lang: Lang) -> RenderableType:

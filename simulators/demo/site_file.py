@@ -52,6 +52,7 @@ host = "localhost"
 port = {broker_port}
 ca = "keys/ca.pem"
 keep_alive_s = 5
+gather_s = 5  # readings go out together every 5 s; events and alarms at once
 
 # The main meter hangs on the cabinet's network, everything else on one RS-485 line.
 

@@ -44,7 +44,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "unknown_state": ("неизвестное состояние", "unknown state"),
     "none": ("нет", "none"),
     "rate": ("показаний в секунду", "readings a second"),
-    "sealed": ("запечатано байт на показание", "sealed bytes a reading"),
+    "sealed": ("отправлено байт на показание", "bytes sent a reading"),
     "backlog": ("ждут отправки", "waiting to be sent"),
     "unsettled": ("отправлено, ещё не подтверждено", "sent, not acknowledged yet"),
     "acks": ("подтверждений платформы", "acknowledgements by the platform"),
