@@ -16,7 +16,7 @@ from sqlite_utils import Database
 from gateway.keys.cose import ALG, CHACHA20_POLY1305, PARTIAL_IV, TAG_ENCRYPT0
 from gateway.model.errors import GatewayError
 from gateway.model.stream import Stream
-from gateway.store.outbox import SEQUENCE_BITS, SEQUENCE_MASK
+from gateway.store.channels import SEQUENCE_BITS, SEQUENCE_MASK
 from gateway.store.sealing import HEAD, VERSION
 
 RATE_WINDOW_MS: Final = 3_600_000

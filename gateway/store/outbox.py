@@ -10,7 +10,7 @@ import logging
 import math
 import secrets
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -19,6 +19,7 @@ from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
 from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord
+from gateway.store.channels import SEQUENCE_MASK, Change, Channel, ChannelKey, Channels
 from gateway.store.database import connect, ours, transaction
 from gateway.store.migrations import migrate
 from gateway.store.retention import Held, to_free
@@ -26,41 +27,10 @@ from gateway.store.sealing import Epoch
 
 _log = logging.getLogger(__name__)
 
-SEQUENCE_BITS: Final = 40
-SEQUENCE_MASK: Final = (1 << SEQUENCE_BITS) - 1
 INCARNATION_LEN: Final = 8
 
-ChannelKey = tuple[Stream, Audience]
 Entitled = Mapping[Audience, frozenset[ConsumerId]]
 """Which consumers have to have a batch of an audience before it may be deleted."""
-
-
-@dataclass(slots=True)
-class Channel:
-    """One stream of one audience, as far as it was sealed."""
-
-    id: int
-    stream: Stream
-    audience: Audience
-    newest: int
-    """Highest sequence sealed; 0 before the first."""
-    produced: int
-    """Values ever sealed."""
-    kept: int
-    """Values still here."""
-    size: int
-    """Bytes still here."""
-    oldest: int = 1
-    """Lowest sequence still here; newest + 1 when none is."""
-
-    @property
-    def key(self) -> ChannelKey:
-        """Return stream and audience."""
-        return self.stream, self.audience
-
-    def row_id(self, sequence: int) -> int:
-        """Return the row id of a batch of this channel."""
-        return self.id << SEQUENCE_BITS | sequence
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,15 +63,6 @@ class Added(NamedTuple):
     """Bytes."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """By how much a channel holds more or less."""
-
-    channel: Channel
-    count: int
-    size: int
-
-
 class Outbox:
     """The file. Every method blocks: call them on the store's thread."""
 
@@ -123,7 +84,7 @@ class Outbox:
         try:
             migrate(self._db)
             self.incarnation = Incarnation(self._fact("incarnation", INCARNATION_LEN))
-            self._channels = {c.key: c for c in self._load_channels()}
+            self._channels = Channels(self._db)
             self._epochs: dict[EpochId, int] = {}
             self._handed_out: dict[ChannelKey, int] = {}
             self._held_back: dict[ChannelKey, tuple[int, float]] = {}
@@ -138,7 +99,7 @@ class Outbox:
     @property
     def channels(self) -> Sequence[Channel]:
         """Return every channel there is, most urgent first."""
-        return sorted(self._channels.values(), key=lambda c: (c.stream, c.audience))
+        return self._channels.all
 
     def hours_left(self, bytes_per_s: float | None) -> float | None:
         """Return how long the room lasts when nothing is taken away; None when the rate is unknown.
@@ -177,23 +138,22 @@ class Outbox:
             StoreFullError: the card takes nothing; nothing was changed.
             StoreCorruptError: the file is damaged; nothing was changed.
         """
-        grown: list[_Change] = []
+        grown: list[Change] = []
         added: list[Added] = []
-        channels = dict(self._channels)
+        written: dict[ChannelKey, Channel] = {}
         with transaction(self._db):
             for stream, epoch, body in bodies:
-                channel = self._channel(channels, stream, epoch.audience)
+                key = stream, epoch.audience
+                channel = written.get(key) or self._channels.find_or_make(*key)
+                written[key] = channel
                 sequence = channel.newest + 1 + sum(change.channel is channel for change in grown)
                 size = self._insert(channel, epoch, body, sequence, span=1)
                 added.append(Added(sequence, size))
-                self._db.execute(
-                    "UPDATE channel SET newest = ?, produced = produced + ? WHERE id = ?",
-                    (sequence, body.count, channel.id),
-                )
-                grown.append(self._changed(channel, body.count, size))
+                grown.append(self._channels.grow(channel, sequence, body.count, size))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
         # From here on it is committed: what goes wrong below must not look as if it were not.
-        self._channels = channels
+        for channel in written.values():
+            self._channels.keep(channel)
         for change in grown:
             change.channel.newest += 1
             change.channel.produced += change.count
@@ -222,18 +182,22 @@ class Outbox:
             StoreFullError: the card takes nothing; nothing was changed.
             StoreCorruptError: the file is damaged; nothing was changed.
         """
-        channel = self._channels[stream, epoch.audience]
-        if first <= self._handed_out.get(channel.key, 0) or first < channel.oldest:
+        channel = self._channels.find(stream, epoch.audience)
+        if (
+            channel is None
+            or first <= self._handed_out.get(channel.key, 0)
+            or first < channel.oldest
+        ):
             return False
         with transaction(self._db):
             gone = self._db.execute(
                 "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)",
                 (channel.row_id(first), channel.row_id(last)),
             ).fetchall()
-            change = self._removed(channel, gone)
+            change = self._channels.shrink(channel, gone)
             size = self._insert(channel, epoch, body, last, span=last - first + 1)
-            grown = self._changed(channel, body.count, size)
-        self._apply([change, grown])
+            grown = self._channels.change(channel, body.count, size)
+        self._channels.apply([change, grown])
         return True
 
     def hold_back(self, stream: Stream, audience: Audience, first: int, until_s: float) -> None:
@@ -311,7 +275,7 @@ class Outbox:
 
     def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
         """Return the batches of one channel that cover `first ... last` and are still here."""
-        channel = self._channels.get((stream, audience))
+        channel = self._channels.find(stream, audience)
         if channel is None:
             return []
         rows = self._db.execute(
@@ -339,7 +303,7 @@ class Outbox:
             "SELECT channel, settled FROM cursor WHERE consumer = ?", (consumer,)
         ).fetchall()
         settled = dict(rows)
-        return {c.key: settled.get(c.id, 0) for c in self._channels.values()}
+        return {c.key: settled.get(c.id, 0) for c in self._channels.all}
 
     def settle(
         self,
@@ -356,10 +320,10 @@ class Outbox:
             epochs: records it holds.
             wanted: records it lacks although batches of them came.
         """
-        trimmed: list[_Change] = []
+        trimmed: list[Change] = []
         with transaction(self._db):
             for said in channels:
-                channel = self._channels.get((said.stream, said.audience))
+                channel = self._channels.find(said.stream, said.audience)
                 if channel is None:
                     continue
                 self._db.execute(
@@ -380,17 +344,17 @@ class Outbox:
             )
             for audience in {change.channel.audience for change in trimmed}:
                 self._drop_epochs(audience)
-        self._apply(trimmed)
+        self._channels.apply(trimmed)
 
     def give_up(self, stream: Stream, audience: Audience, sequence: int, reason: int) -> None:
         """Tell one batch as a gap and delete it: it cannot be delivered."""
-        channel = self._channels.get((stream, audience))
+        channel = self._channels.find(stream, audience)
         if channel is None:
             return
         with transaction(self._db):
             row_id = channel.row_id(sequence)
             gone = self._give_up(channel, row_id, row_id, reason)
-        self._apply(gone)
+        self._channels.apply(gone)
 
     def remember(self, device: str, content: str) -> None:
         """Keep what a driver learned."""
@@ -412,32 +376,6 @@ class Outbox:
         )
         (value,) = self._db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
         return bytes(value)
-
-    def _load_channels(self) -> Iterator[Channel]:
-        rows = self._db.execute(
-            "SELECT id, stream, audience, newest, produced, kept, size FROM channel"
-        )
-        for row_id, stream, *counts in rows.fetchall():
-            channel = Channel(row_id, Stream(stream), *counts)
-            channel.oldest = self._oldest(channel)
-            yield channel
-
-    def _channel(
-        self, channels: dict[ChannelKey, Channel], stream: Stream, audience: Audience
-    ) -> Channel:
-        """Return a channel, making it in the file and in `channels` when there is none."""
-        found = channels.get((stream, audience))
-        if found is None:
-            self._db.execute(
-                "INSERT OR IGNORE INTO channel (stream, audience) VALUES (?, ?)",
-                (stream, audience),
-            )
-            (row_id,) = self._db.execute(
-                "SELECT id FROM channel WHERE stream = ? AND audience = ?", (stream, audience)
-            ).fetchone()
-            found = Channel(row_id, stream, audience, 0, 0, 0, 0)
-            channels[found.key] = found
-        return found
 
     def _insert(self, channel: Channel, epoch: Epoch, body: Body, sequence: int, span: int) -> int:
         """Seal a body and insert it, inside the transaction; return its bytes."""
@@ -466,29 +404,7 @@ class Outbox:
     def _hand_out(self, channel: Channel, sequence: int) -> None:
         self._handed_out[channel.key] = max(self._handed_out.get(channel.key, 0), sequence)
 
-    def _changed(self, channel: Channel, count: int, size: int) -> _Change:
-        """Note in the file, inside the transaction, by how much a channel holds more."""
-        self._db.execute(
-            "UPDATE channel SET kept = kept + ?, size = size + ? WHERE id = ?",
-            (count, size, channel.id),
-        )
-        return _Change(channel, count, size)
-
-    def _apply(self, changes: Iterable[_Change]) -> None:
-        """Take committed changes over into memory."""
-        for change in changes:
-            change.channel.kept += change.count
-            change.channel.size += change.size
-            change.channel.oldest = self._oldest(change.channel)
-
-    def _oldest(self, channel: Channel) -> int:
-        found = self._db.execute(
-            "SELECT id - span + 1 FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
-            (channel.row_id(0), channel.row_id(channel.newest)),
-        ).fetchone()
-        return channel.newest + 1 if found is None else int(found[0]) & SEQUENCE_MASK
-
-    def _trim(self, channel: Channel) -> list[_Change]:
+    def _trim(self, channel: Channel) -> list[Change]:
         """Delete what every entitled consumer has."""
         owed = self._entitled.get(channel.audience, frozenset())
         rows = self._db.execute(
@@ -504,16 +420,13 @@ class Outbox:
             "DELETE FROM gap WHERE told AND stream = ? AND audience = ? AND last <= ?",
             (int(channel.stream), channel.audience, safe),
         )
-        return [self._removed(channel, gone)] if gone else []
-
-    def _removed(self, channel: Channel, rows: Sequence[tuple[int, int]]) -> _Change:
-        return self._changed(channel, -sum(r[0] for r in rows), -sum(r[1] for r in rows))
+        return [self._channels.shrink(channel, gone)] if gone else []
 
     def _drop_epochs(self, audience: Audience) -> None:
         """Delete epochs older than the oldest one that a batch or the newest record needs."""
         needed = [
             row[0]
-            for channel in self._channels.values()
+            for channel in self._channels.all
             if channel.audience == audience
             for row in self._db.execute(
                 "SELECT epoch FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
@@ -529,16 +442,16 @@ class Outbox:
         )
 
     def _make_room(self) -> None:
-        held = [Held(c.id, c.stream, c.size) for c in self._channels.values()]
+        held = [Held(c.id, c.stream, c.size) for c in self._channels.all]
         plan = dict(to_free(held, self._max_bytes))
         if not plan:
             return
-        for channel in self._channels.values():
+        for channel in self._channels.all:
             if channel.id in plan:
                 with transaction(self._db):
                     last = self._last_of(channel, plan[channel.id])
                     gone = self._give_up(channel, channel.row_id(0), last, GapRecord.ROOM)
-                self._apply(gone)
+                self._channels.apply(gone)
 
     def _last_of(self, channel: Channel, size: int) -> int:
         """Return the row id up to which the oldest batches take at least `size` bytes."""
@@ -553,7 +466,7 @@ class Outbox:
         rows.close()
         return int(last)
 
-    def _give_up(self, channel: Channel, first: int, last: int, reason: int) -> list[_Change]:
+    def _give_up(self, channel: Channel, first: int, last: int, reason: int) -> list[Change]:
         """Delete a range of batches and note the gap, inside the caller's transaction."""
         bounds = (first, last)
         found = self._db.execute(
@@ -579,4 +492,4 @@ class Outbox:
         gone = self._db.execute(
             "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
         ).fetchall()
-        return [self._removed(channel, gone)]
+        return [self._channels.shrink(channel, gone)]
