@@ -110,15 +110,15 @@ class Serving:
             if stopping() and idle and not self.window.unsettled:
                 break
             now_s = self.clock.monotonic_s()
-            if now_s - said_s >= HEARTBEAT_S:
+            if now_s - said_s >= HEARTBEAT_S and self._free():
                 said_s = now_s
                 await self._say_hello(Why.HEARTBEAT)
-            await _waited(wake, TICK_S)
+            await waited(wake, TICK_S)
         await self._say_hello(Why.STOPPING)
         deadline_s = self.clock.monotonic_s() + GOODBYE_S
         while self.session.inflight and self.clock.monotonic_s() < deadline_s:
             wake.clear()
-            await _waited(wake, GOODBYE_S)
+            await waited(wake, GOODBYE_S)
 
     def _check_alive(self) -> None:
         if self.session.ended is not None:
@@ -196,8 +196,9 @@ class Serving:
             for parcel in await self.thread.submit(
                 self.outbox.parcel, stream, audience, first, last
             ):
+                if not await self._publish(parcel):
+                    return False  # what of the hole is left comes again when it is due again
                 self.traffic.repeats += 1
-                await self._publish(parcel)
         while room := self._free():
             least_urgent = Stream.MEDIA if self.window.room else URGENT
             count = min(room, self.window.room or room)
@@ -213,7 +214,8 @@ class Serving:
             if not parcels:
                 return least_urgent is Stream.MEDIA
             for parcel in parcels:
-                await self._publish(parcel)
+                if not await self._publish(parcel):
+                    return False
                 self.window.went_out((parcel.stream, parcel.audience), parcel.sequence, now_s)
         return False
 
@@ -221,15 +223,24 @@ class Serving:
         most = min(INFLIGHT_MOST, self.session.receive_maximum)
         return max(0, most - self.session.inflight)
 
-    async def _publish(self, parcel: Parcel) -> None:
-        """Send a batch, its epoch record before it when the platform has that not yet."""
+    async def _publish(self, parcel: Parcel) -> bool:
+        """Send a batch, its epoch record before it when the platform has that not yet.
+
+        Returns:
+            Whether there was room for it; the record may have gone out alone.
+        """
         if parcel.epoch not in self.delivered:
             record = await self.thread.submit(self.outbox.epoch_record, parcel.epoch)
+            if not self._free():
+                return False
             if record is not None:
                 self._put("epoch", record)
             self.delivered.add(parcel.epoch)
+        if not self._free():
+            return False
         self._put(parcel.stream.topic, parcel.body)
         self.traffic.sent_batches += 1
+        return True
 
     def _put(self, what: str, payload: bytes) -> None:
         self.session.publish(topic_up(self.peer.gateway, what), payload)
@@ -255,7 +266,7 @@ class Serving:
         ]
 
 
-async def _waited(wake: asyncio.Event, most_s: float) -> None:
+async def waited(wake: asyncio.Event, most_s: float) -> None:
     """Wait until woken, but no longer than so many seconds."""
     try:
         async with asyncio.timeout(most_s):

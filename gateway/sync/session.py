@@ -1,8 +1,7 @@
 """One MQTT 5 connection: a fresh paho client each time, its thread behind `call_soon_threadsafe`.
 
 paho's own queue, retry and reconnect are not used: the store is the only queue, and a connection
-that ends is never
-taken up again.
+that ends is never taken up again.
 """
 
 from __future__ import annotations
@@ -14,11 +13,12 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
 from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
-from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -31,6 +31,9 @@ INFLIGHT_UNLIMITED: Final = 65_535
 
 NOT_AUTHORISED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
 """CONNACK reason codes (MQTT 5.0 §3.2.2.2) that more tries will not change."""
+
+CERTIFICATE_ALERTS: Final = ("certificate", "unknown ca", "unknown_ca", "access denied")
+"""What an alert says that is about who we are (RFC 8446 §6.2)."""
 
 INBOX_MOST: Final = 64
 """Messages from the platform that may wait; older ones are dropped: the next says it all again."""
@@ -82,6 +85,8 @@ class Session:
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
         client.on_message = self._on_message
+        client.on_log = self._on_log
+        self._broke_with = ""
 
     @classmethod
     async def connect(
@@ -109,14 +114,21 @@ class Session:
         client.max_inflight_messages_set(INFLIGHT_UNLIMITED)
         if broker.tls is not None:
             client.tls_set_context(broker.tls)
-        session = cls(client, asyncio.get_running_loop(), woken)
+        loop = asyncio.get_running_loop()
+        session = cls(client, loop, woken)
+        connect = partial(
+            client.connect, broker.host, broker.port, broker.keep_alive_s, clean_start=True
+        )
+        connecting = loop.run_in_executor(None, connect)
         try:
-            await asyncio.to_thread(
-                client.connect, broker.host, broker.port, broker.keep_alive_s, clean_start=True
-            )
-        except OSError as error:
+            # Shielded: the thread goes on whatever becomes of us, and may come back with a socket.
+            await asyncio.shield(connecting)
+        except (OSError, ValueError) as error:
             session._let_go()
             raise _explained(error, broker) from error
+        except asyncio.CancelledError:
+            connecting.add_done_callback(session._came_too_late)
+            raise
         client.loop_start()
         try:
             async with asyncio.timeout(broker.connect_timeout_s):
@@ -168,10 +180,18 @@ class Session:
         await asyncio.to_thread(self._client.loop_stop)
         self._let_go()
 
+    def _came_too_late(self, connecting: asyncio.Future[MQTTErrorCode]) -> None:
+        """Close the socket of a connection that nobody waits for any more."""
+        connection = None if connecting.exception() is not None else self._client.socket()
+        self._let_go()
+        if isinstance(connection, socket.socket):
+            connection.close()
+
     def _let_go(self) -> None:
         """Undo the circle of client and callbacks: without it the client closes its sockets."""
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = client.on_message = None
+        client.on_log = None
         if not self._up.done():
             self._up.cancel()
 
@@ -213,7 +233,7 @@ class Session:
     def _on_disconnect(
         self, _c: Client, _u: object, _f: DisconnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
-        self._hand_over(self._end, LinkDownError(f"the connection ended: {code}"))
+        self._hand_over(self._end, _ended(str(code), self._broke_with))
 
     def _on_publish(
         self, _c: Client, _u: object, mid: int, _code: ReasonCode, _p: Properties | None
@@ -223,12 +243,24 @@ class Session:
     def _on_message(self, _c: Client, _u: object, message: MQTTMessage) -> None:
         self._hand_over(self._came, message.payload)
 
+    def _on_log(self, _c: Client, _u: object, level: int, text: str) -> None:
+        """Keep what a read or write broke with: `on_disconnect` does not say it."""
+        if level == LogLevel.MQTT_LOG_ERR:
+            self._broke_with = text
+
     def _hand_over(self, call: Callable[..., None], *args: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *args)
 
 
-def _explained(error: OSError, broker: Broker) -> LinkDownError:
+def _ended(code: str, broke_with: str) -> LinkDownError | IdentityRejectedError:
+    """Say why a connection ended; under TLS 1.3 a refused client certificate shows only here."""
+    if any(alert in broke_with.lower() for alert in CERTIFICATE_ALERTS):
+        return IdentityRejectedError(f"the broker refuses our certificate: {broke_with}")
+    return LinkDownError(f"the connection ended: {broke_with or code}")
+
+
+def _explained(error: OSError | ValueError, broker: Broker) -> LinkDownError:
     where = f"{broker.host}:{broker.port}"
     match error:
         case socket.gaierror():

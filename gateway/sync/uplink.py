@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from typing import Final
 
 from gateway.model.clock import Clock
 from gateway.model.errors import IdentityRejectedError, LinkDownError
@@ -12,12 +13,15 @@ from gateway.model.event import Event, Severity
 from gateway.store.outbox import Outbox
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
-from gateway.sync.serving import Peer, Serving, Traffic
+from gateway.sync.serving import Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
 from gateway.sync.window import Window
 from gateway.sync.wire import topic_down
 
 _log = logging.getLogger(__name__)
+
+WELL_AFTER_S: Final = 10.0
+"""A connection that lasted so long was a success; one that is ended at once must not be a storm."""
 
 
 class Uplink:
@@ -44,7 +48,7 @@ class Uplink:
         self._wake = asyncio.Event()
         self._lost_at_s: float | None = None
         self._told_identity = False
-        self._stopping = False
+        self._stopped = asyncio.Event()
         self.traffic = Traffic()
 
     def committed(self) -> None:
@@ -53,12 +57,12 @@ class Uplink:
 
     def stop(self) -> None:
         """Send what is left while the link is up, say good-bye, and let `run` return."""
-        self._stopping = True
+        self._stopped.set()
         self._wake.set()
 
     async def run(self) -> None:
         """Connect, serve, and connect again, until `stop`."""
-        while not self._stopping:
+        while not self._stopped.is_set():
             try:
                 await self._one_connection()
             except LinkDownError as error:
@@ -70,8 +74,7 @@ class Uplink:
                     now = self._clock.now()
                     args = {"reason": str(error)}
                     self._happened(Event("identity-rejected", now, Severity.ALARM, args=args))
-            if not self._stopping:
-                await asyncio.sleep(self._backoff.next_s())
+            await waited(self._stopped, self._backoff.next_s())
 
     async def _one_connection(self) -> None:
         gateway, consumer = self._peer.gateway, self._peer.consumer
@@ -92,7 +95,12 @@ class Uplink:
                 has,
             )
             self._note_back()
-            await serving.run(self._wake, lambda: self._stopping)
+            since_s = self._clock.monotonic_s()
+            try:
+                await serving.run(self._wake, self._stopped.is_set)
+            finally:
+                if self._clock.monotonic_s() - since_s >= WELL_AFTER_S:
+                    self._backoff.reset()
         finally:
             self.traffic.connected = False
             await session.close()
@@ -107,7 +115,6 @@ class Uplink:
 
     def _note_back(self) -> None:
         """Say once that it is back, and for how long it was gone."""
-        self._backoff.reset()
         self._told_identity = False
         self.traffic.connected = True
         self.traffic.connects += 1

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import socket
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -15,7 +17,7 @@ import pytest
 from gateway.keys.device import load_device_key
 from gateway.keys.platform import load_signers
 from gateway.model.clock import SystemClock
-from gateway.model.event import Event
+from gateway.model.event import Event, Severity
 from gateway.model.ids import OPERATIONS, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.outbox import Outbox
@@ -23,7 +25,7 @@ from gateway.store.sealing import Epoch
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
 from gateway.sync.serving import Peer
-from gateway.sync.session import Broker, client_context
+from gateway.sync.session import Broker, Session, client_context
 from gateway.sync.uplink import Uplink
 from provisioning.authority import Authority
 from simulators.lines.proxy import Cut, Pass, link_proxy
@@ -38,6 +40,8 @@ Brokers = Callable[..., Mosquitto]
 
 class Gateway:
     """An outbox and its uplink, nothing else."""
+
+    task: asyncio.Task[None]
 
     def __init__(self, folder: Path, authority: Authority, broker: Broker) -> None:
         keys = authority.folder / "gateways" / GATEWAY
@@ -83,11 +87,11 @@ class Gateway:
 async def running(folder: Path, authority: Authority, broker: Broker) -> AsyncIterator[Gateway]:
     gateway = Gateway(folder, authority, broker)
     async with asyncio.TaskGroup() as group:
-        task = group.create_task(gateway.uplink.run())
+        gateway.task = group.create_task(gateway.uplink.run())
         try:
             yield gateway
         finally:
-            task.cancel()
+            gateway.task.cancel()
     await gateway.thread.submit(gateway.outbox.close)
     gateway.thread.close()
 
@@ -275,6 +279,139 @@ async def test_a_stop_says_good_bye_when_all_is_settled(
         await wait(platform, lambda: platform.hellos[-1][8] == 2)
 
     assert platform.hellos[-1][6] == [[3, OPERATIONS, 2, 1, 10, 0]]
+
+
+@pytest.mark.parametrize("most", [1, 2])
+async def test_never_more_is_out_than_the_broker_takes(
+    tmp_path: Path,
+    authority: Authority,
+    mosquitto: Brokers,
+    monkeypatch: pytest.MonkeyPatch,
+    most: int,
+) -> None:
+    out: list[int] = []
+    publish = Session.publish
+
+    def watched(session: Session, topic: str, payload: bytes) -> None:
+        publish(session, topic, payload)
+        out.append(session.inflight)
+
+    monkeypatch.setattr(Session, "publish", watched)
+    slow = mosquitto(config=f"max_inflight_messages {most}")
+    with UnsurePlatform(slow.port, GATEWAY, authority.folder / "city-sign.key") as platform:
+        async with running(tmp_path, authority, plain(slow.port)) as gateway:
+            await gateway.seal(6)
+            await wait(platform, lambda: len(platform.sequences) == 6)
+            platform.acknowledge([[3, OPERATIONS, 3, [[4, 6]]]], wanted=[platform.epochs[0]])
+            await wait(platform, lambda: len(platform.epochs) == 2)
+
+    assert max(out) <= most
+
+
+async def test_a_broker_that_refuses_our_certificate_is_an_alarm_and_no_storm(
+    tmp_path: Path, authority: Authority, mosquitto: Brokers
+) -> None:
+    folder = tmp_path / "stranger"
+    stranger = Authority.create(folder, SystemClock(), gateways=[GATEWAY])
+    secured = mosquitto(authority)
+    keys = stranger.folder / "gateways" / GATEWAY
+    tls = client_context(authority.folder / "ca.pem", keys / "device.pem", keys / "device.key")
+    broker = Broker("localhost", secured.port, 5, 5.0, tls)
+
+    async with running(tmp_path, authority, broker) as gateway:
+        await until(lambda: "identity-rejected" in [event.key for event in gateway.events])
+
+    alarm = next(event for event in gateway.events if event.key == "identity-rejected")
+    assert alarm.severity is Severity.ALARM
+    assert "certificate" in str(alarm.args["reason"])
+    assert [event.key for event in gateway.events] == ["link-lost", "identity-rejected"]
+
+
+async def test_a_broker_that_hangs_up_at_once_is_tried_later_each_time(
+    tmp_path: Path, authority: Authority
+) -> None:
+    """As when a second gateway has our name: each takes the connection from the other."""
+    tries: list[float] = []
+
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.append(asyncio.get_running_loop().time())
+        await reader.read(1000)
+        writer.write(bytes.fromhex("20 03 00 00 00"))  # CONNACK, MQTT 5.0 §3.2
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    async with server, running(tmp_path, authority, plain(port)) as gateway:
+        waits: list[float] = []
+
+        def drawn(_low: float, high: float) -> float:
+            waits.append(high)
+            return min(high, 0.02)
+
+        gateway.uplink._backoff = Backoff(0.001, 100, drawn)
+        await until(lambda: len(waits) >= 8)
+
+    assert waits[:8] == [0.001 * 2**n for n in range(8)]
+
+
+async def test_a_broker_that_never_answers_leaves_neither_threads_nor_sockets(
+    tmp_path: Path, authority: Authority
+) -> None:
+    tries: list[asyncio.StreamWriter] = []
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tries.append(writer)
+        await reader.read()
+        writer.close()
+
+    def threads() -> int:
+        return sum("paho" in thread.name for thread in threading.enumerate())
+
+    def open_files() -> int:
+        return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+    server = await asyncio.start_server(say_nothing, "127.0.0.1", 0)
+    broker = Broker("127.0.0.1", server.sockets[0].getsockname()[1], 5, 0.05, None)
+    async with server, running(tmp_path, authority, broker):
+        await until(lambda: len(tries) >= 3)
+        few = threads(), open_files()
+        await until(lambda: len(tries) >= 9)
+        many = threads(), open_files()
+    await until(lambda: threads() == 0)
+
+    assert many[0] <= 1
+    assert many[1] <= few[1] + 4  # one connection that comes, one that goes
+
+
+async def test_a_stop_does_not_wait_for_the_next_try(tmp_path: Path, authority: Authority) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        async with running(tmp_path, authority, plain(taken.getsockname()[1])) as gateway:
+            gateway.uplink._backoff = Backoff(60, 60, lambda _low, high: high)
+            await until(lambda: bool(gateway.events))
+            begun_s = asyncio.get_running_loop().time()
+            gateway.uplink.stop()
+            await asyncio.wait([gateway.task])
+            lasted_s = asyncio.get_running_loop().time() - begun_s
+
+    assert lasted_s < 2
+
+
+async def test_a_stop_while_it_connects_leaves_no_socket_behind(
+    tmp_path: Path, authority: Authority
+) -> None:
+    with socket.socket() as deaf:
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen(0)
+        port = deaf.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)):  # the queue is full: SYNs are dropped
+            broker = Broker("127.0.0.1", port, 5, 0.5, None)
+            async with running(tmp_path, authority, broker) as gateway:
+                await asyncio.sleep(0.05)
+                gateway.uplink.stop()
+
+    assert gateway.task.cancelled()
 
 
 async def test_over_mutual_tls_the_certificate_says_who_we_are(
