@@ -92,6 +92,11 @@ async def supervise(
             return
         if isinstance(error, ConfigError):
             raise error
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            # It broke while it was being ended: told, and ended all the same.
+            log.error("task-failed", exc_info=error, extra={"task": name})
+            raise asyncio.CancelledError
         lasted_s = clock.monotonic_s() - begun_s
         in_a_row = 1 if lasted_s >= pace.well_after_s else in_a_row + 1
         failure = Failure(name, error, in_a_row, pace.restart_in_s(in_a_row, random))

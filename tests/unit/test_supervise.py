@@ -111,6 +111,28 @@ def test_a_task_that_ends_by_itself_is_not_started_again() -> None:
     assert runs == ["run"]
 
 
+def test_a_task_that_breaks_while_it_is_ended_is_ended_all_the_same() -> None:
+    begun: list[str] = []
+
+    async def main(clock: VirtualClock) -> None:
+        async def work() -> None:
+            begun.append("run")
+            try:
+                await asyncio.sleep(1000)
+            finally:
+                msg = "the port does not close"
+                raise OSError(msg)
+
+        async with asyncio.TaskGroup() as group:
+            task = start(group, "poller:a", work, clock=clock)
+            await asyncio.sleep(1)
+            await finish([task])
+            assert task.cancelled()
+
+    virtual_time.run(main)
+    assert begun == ["run"]
+
+
 def test_a_configuration_error_goes_up_at_once() -> None:
     async def main(clock: VirtualClock) -> None:
         async def work() -> None:
