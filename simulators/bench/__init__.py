@@ -1,0 +1,1 @@
+"""`mayak bench`: the figures that the README names, measured on this machine."""
