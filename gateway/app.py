@@ -1,8 +1,7 @@
 """The composition root: builds every room, joins their mailboxes, runs them in one TaskGroup.
 
 A reading's way: a poller delivers it, `Mailboxes` puts it before the recorder and the local view at
-once, the
-recorder seals and commits it, the uplink is woken and settles it with the platform.
+once, the recorder seals and commits it, the uplink is woken and settles it with the platform.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import signal
 import ssl
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
 from random import Random
@@ -40,7 +39,7 @@ from gateway.local_api.control import Answer, control_path, serve_control
 from gateway.local_api.handlers import Handlers
 from gateway.local_api.latest import Latest
 from gateway.model.clock import Clock
-from gateway.model.errors import ConfigError, Mistake
+from gateway.model.errors import ConfigError, GatewayError, Mistake
 from gateway.model.event import Event, Severity
 from gateway.model.ids import Audience, ConsumerId, DeviceId, GatewayId
 from gateway.model.reading import Reading
@@ -49,7 +48,7 @@ from gateway.store.outbox import Entitled, Outbox
 from gateway.store.recorder import Recorder, Written
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
-from gateway.store.store import StoreThread, open_outbox
+from gateway.store.store import StoreThread, alone_with, open_outbox
 from gateway.sync.backoff import Backoff
 from gateway.sync.serving import Peer
 from gateway.sync.session import Broker, client_context
@@ -200,22 +199,31 @@ class Agent:
         """Run until `stop`; then the last batch is committed, and sent while the link is up.
 
         Raises:
+            ConfigError: a task found that the configuration cannot be used.
             StoreFullError: there is no room even for an empty store.
+            GatewayError: another agent works on this store.
         """
+        store = self._site.store
         try:
-            await self._run()
+            with alone_with(store.path):
+                outbox, aside = await self._thread.submit(
+                    open_outbox, store.path, self._consumers.entitled, store.max_mib * 2**20
+                )
+                try:
+                    await self._run(outbox, damaged=aside is not None)
+                finally:
+                    await self._thread.submit(outbox.close)
+        except BaseExceptionGroup as group:
+            ours, others = group.split(GatewayError)
+            if ours is None or others is not None:
+                raise
+            raise _first(ours) from group
         finally:
             self._thread.close()
 
-    async def _run(self) -> None:
-        outbox, aside = await self._thread.submit(
-            open_outbox,
-            self._site.store.path,
-            self._consumers.entitled,
-            self._site.store.max_mib * 2**20,
-        )
+    async def _run(self, outbox: Outbox, *, damaged: bool) -> None:
         rooms = await self._build(outbox)
-        self._say_start(damaged=aside is not None)
+        self._say_start(damaged=damaged)
         notifier = Notifier.from_environment()
         with LoopLatency() as latency:
             async with asyncio.TaskGroup() as group:
@@ -237,7 +245,8 @@ class Agent:
                 rooms.uplink.stop()
                 await asyncio.wait([sending], timeout=GOODBYE_WITHIN_S)
                 sending.cancel()
-        await self._thread.submit(outbox.close)
+                await asyncio.wait([sending])
+                await rooms.recorder.run()  # what the uplink had to say on its way out
 
     async def _build(self, outbox: Outbox) -> Rooms:
         recorder, sealer = self._recorder(outbox)
@@ -307,7 +316,7 @@ class Agent:
             site.gateway.id,
             self._clock.boot,
             self._key,
-            version("mayak"),
+            software(),
             site.uplink.consumer,
             audiences,
             self._signers,
@@ -319,7 +328,8 @@ class Agent:
 
     def _pollers(self, outbox: Outbox, memories: Mapping[str, str], sealer: Sealer) -> list[Poller]:
         def remember(device: DeviceId, memory: Mapping[str, Any]) -> None:
-            self._thread.submit(outbox.remember, device, json.dumps(memory))
+            kept = self._thread.submit(outbox.remember, device, json.dumps(memory))
+            kept.add_done_callback(partial(_note_forgotten, device))
 
         pollers = []
         for line in self._assembly.lines:
@@ -352,10 +362,30 @@ class Agent:
 
     def _say_start(self, *, damaged: bool) -> None:
         now = self._clock.now()
-        args = {"version": version("mayak")}
+        args = {"version": software()}
         self._mailboxes.happened(Event("agent-started", now, args=args))
         if damaged:
             self._mailboxes.happened(Event("store-damaged", now, Severity.ALARM))
+
+
+@cache
+def software() -> str:
+    """Return our version; reading it off the installed files takes milliseconds."""
+    return version("mayak")
+
+
+def _first(group: BaseExceptionGroup[GatewayError]) -> GatewayError:
+    """Return one error of a group of groups: that is what decides the exit code."""
+    error: GatewayError | BaseExceptionGroup[GatewayError] = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
+
+
+def _note_forgotten(device: DeviceId, kept: asyncio.Future[None]) -> None:
+    """Say that what a driver learned is not on the card; it learns it again after a restart."""
+    if not kept.cancelled() and (error := kept.exception()) is not None:
+        log.warning("memory-not-kept", extra={"device": device, "error": str(error)})
 
 
 def status(gateway: GatewayId, rooms: Rooms) -> Answer:
@@ -364,7 +394,7 @@ def status(gateway: GatewayId, rooms: Rooms) -> Answer:
     channels = rooms.outbox.channels
     return {
         "gateway": gateway,
-        "version": version("mayak"),
+        "version": software(),
         "readings": counters.values,
         "batches": counters.batches,
         "sealed_bytes": counters.bytes,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import logging
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from gateway.model.errors import StoreCorruptError
+from gateway.model.errors import GatewayError, StoreCorruptError, StoreFullError
 from gateway.store.outbox import Entitled, Outbox
 
 _log = logging.getLogger(__name__)
@@ -34,6 +37,38 @@ class StoreThread:
     def close(self) -> None:
         """Finish what is queued and stop."""
         self._pool.shutdown(wait=True)
+
+
+@contextmanager
+def alone_with(path: Path) -> Iterator[None]:
+    """Keep every other agent from a store while this is entered; ends with the process at last.
+
+    Two writers would give the same sequence to different batches. The lock is on a file beside the
+    database: closing a second descriptor of the database itself would drop SQLite's own locks.
+
+    Args:
+        path: of the store.
+
+    Raises:
+        GatewayError: another agent works on it.
+        StoreFullError: the lock cannot be made.
+    """
+    beside = path.with_name(f"{path.name}.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        msg = f"{beside}: cannot be made: {error.strerror}"
+        raise StoreFullError(msg) from error
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            msg = f"another agent works on {path}: stop it first"
+            raise GatewayError(msg) from error
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> tuple[Outbox, Path | None]:
