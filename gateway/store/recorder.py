@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.model.clock import Clock
-from gateway.model.errors import StoreCorruptError, StoreFullError
+from gateway.model.errors import GatewayError
 from gateway.model.event import Event, Severity
 from gateway.model.ids import DeviceId
 from gateway.model.reading import Reading
@@ -34,6 +34,8 @@ WAITING_MOST: Final = 20_000
 """Readings that may wait in memory while the card takes nothing."""
 EVENTS_MOST: Final = 2_000
 """Events that may wait likewise; beyond, the oldest of the least severe goes."""
+SUSPECTS_MOST: Final = 10
+"""After so many single failures the fault is not sought in what is to be written."""
 STOP_TRIES: Final = 3
 """How often a stop tries to commit what is left."""
 
@@ -47,7 +49,6 @@ BLOCKED_BACK = "store-back"
 class Recorded:
     """Counters since start; the health room tells them."""
 
-    commits: int = 0
     values: int = 0
     batches: int = 0
     bytes: int = 0
@@ -78,6 +79,15 @@ class _Suspect:
     readings: list[Reading]
     events: list[Event]
     error: Exception
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """What became of one round of commits."""
+
+    written: set[int] = field(default_factory=set)
+    """By `id`: readings and events that are on the card, or were left out."""
+    suspects: list[_Suspect] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -176,56 +186,54 @@ class Recorder:
             readings, self._readings = self._readings, []
         if not readings and not events:
             return
-        suspects: list[_Suspect] = []
-        before = self.counters.commits
-        error: Exception | None = await self._record(readings, events, suspects)
-        if self.counters.commits > before:
+        attempt = _Attempt()
+        error = await self._record(readings, events, attempt)
+        if attempt.written:
             self.committed()
-            for suspect in suspects:
+            for suspect in attempt.suspects:
                 self._leave_out(suspect)
-        else:  # nothing went through: the fault lies elsewhere
-            for suspect in suspects:
-                self._take_back(suspect.readings, suspect.events)
-                error = error or suspect.error
+                attempt.written.update(map(id, suspect.readings), map(id, suspect.events))
+        elif attempt.suspects:  # nothing went through: the fault lies elsewhere
+            error = error or attempt.suspects[0].error
         if error is None:
             self._note_unblocked()
             return
+        self._take_back(
+            [reading for reading in readings if id(reading) not in attempt.written],
+            [event for event in events if id(event) not in attempt.written],
+        )
         self._note_blocked(error)
         if not self._stopping:
             await asyncio.sleep(RETRY_AFTER_S)
 
     async def _record(
-        self, readings: list[Reading], events: list[Event], suspects: list[_Suspect]
-    ) -> StoreFullError | StoreCorruptError | None:
-        """Write it all, or say why the card does not take it; what is not written is taken back.
+        self, readings: list[Reading], events: list[Event], attempt: _Attempt
+    ) -> Exception | None:
+        """Write it all, or say why that is not possible now.
 
-        What breaks for another reason is written in halves, so that it costs nothing else; the
-        single ones that break become `suspects`.
+        What breaks in a way that has no name here is written in halves, so that it costs nothing
+        else; the single ones that break become suspects.
         """
         self._begun_s = self.clock.monotonic_s()
         error = await contain(self._written(readings, events))
         self._begun_s = None
         if error is None:
+            attempt.written.update(map(id, readings), map(id, events))
             return None
-        if isinstance(error, StoreFullError | StoreCorruptError):
-            self._take_back(readings, events)
+        if isinstance(error, GatewayError) or len(attempt.suspects) >= SUSPECTS_MOST:
             return error
         if len(readings) + len(events) == 1:
-            suspects.append(_Suspect(readings, events, error))
+            attempt.suspects.append(_Suspect(readings, events, error))
             return None
         # Events first, alone; then either of them in two halves.
         half = len(readings) // 2 if not events else 0
         of_events = len(events) // 2 if not readings else len(events)
-        blocked = await self._record(readings[:half], events[:of_events], suspects)
-        if blocked is None:
-            return await self._record(readings[half:], events[of_events:], suspects)
-        self._take_back(readings[half:], events[of_events:])
-        return blocked
+        blocked = await self._record(readings[:half], events[:of_events], attempt)
+        return blocked or await self._record(readings[half:], events[of_events:], attempt)
 
     async def _written(self, readings: list[Reading], events: list[Event]) -> None:
         sealed = await self.write(readings, events)
         counters = self.counters
-        counters.commits += 1
         counters.batches += sealed.batches
         counters.bytes += sealed.bytes
         counters.values += sealed.values
