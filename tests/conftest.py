@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, settings
 from gateway.model.clock import SystemClock
 from gateway.model.ids import GatewayId
 from provisioning.authority import Authority
-from tests import broker
+from tests import broker, postgres
 from tests.clock import HandClock
 
 ROOT = Path(__file__).parent.parent
@@ -114,6 +114,29 @@ def mosquitto(tmp_path: Path) -> Iterator[Callable[..., broker.Mosquitto]]:
     yield start
     for one in running:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Postgres]:
+    """A PostgreSQL server of this session (of this worker): a test makes databases in it."""
+    programs = postgres.find()
+    if programs is None:
+        pytest.skip("postgresql is not installed")
+    server = postgres.Postgres(programs)
+    try:
+        server.make()
+        yield server
+    finally:
+        server.remove()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def platform_db(request: pytest.FixtureRequest, tmp_path: Path) -> str | Path:
+    """An empty database for the receiver: a file, and then one on a server."""
+    if request.param == "sqlite":
+        return tmp_path / "platform.db"
+    server: postgres.Postgres = request.getfixturevalue("postgres_server")
+    return server.database()
 
 
 @pytest.fixture(scope="session")

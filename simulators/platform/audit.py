@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from simulators.platform.accounts import Account, Range, Statement, settle, total
-from simulators.platform.schema import connect
+from simulators.platform.catalogue import BOOL, COUNTER, NUMBER, STATE
+from simulators.platform.database import Database
+from simulators.platform.databases import open_database
 from simulators.platform.walk import walk
 from simulators.platform.wire import STREAMS
 
@@ -25,6 +27,8 @@ class Report:
     duplicated: int = 0
     reordered: int = 0
     late: int = 0
+    retired: int = 0
+    """Readings that were stored and went with their day (`mayak platform retention`)."""
     counters: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -49,6 +53,7 @@ class Report:
             "duplicated": self.duplicated,
             "reordered": self.reordered,
             "late": self.late,
+            "retired": self.retired,
             "repeats": self.counters.get("repeats", 0),
             "counters": dict(self.counters),
         }
@@ -62,44 +67,49 @@ class Audit:
     total: Report
 
 
-def audit(file: Path, *, late_after_ms: int, gateway: str | None = None) -> Audit:
+def audit(where: str | Path, *, late_after_ms: int, gateway: str | None = None) -> Audit:
     """Read the whole ledger.
 
     Args:
-        file: the receiver's database.
+        where: the receiver's database, a path or a connection string.
         late_after_ms: committed so much later than observed, a reading counts as late.
         gateway: look at this one only.
 
     Raises:
-        LedgerError: the file is no ledger.
-        sqlite3.Error: it cannot be read.
+        LedgerError: it is no ledger, or cannot be read.
     """
-    db = connect(file, read_only=True)
+    db = open_database(where, read_only=True)
     try:
-        db.execute("BEGIN")  # one state of the file for all queries
-        names = [row[0] for row in db.execute("SELECT name FROM gateway ORDER BY name")]
-        counters = _counters(db)
-        marks = walk(db, late_after_ms)
-        readings, events = _rows(db, "reading"), _rows(db, "event")
-        reports = {}
-        for name in names:
-            if gateway in {None, name}:
-                account = _checked(_account(db, name), readings[name] + events[name])
-                reports[name] = Report(
-                    account,
-                    readings[name],
-                    events[name],
-                    marks.duplicated[name],
-                    marks.reordered[name],
-                    marks.late[name],
-                    counters.get(name, {}),
-                )
+        with db.snapshot():
+            reports = _reports(db, late_after_ms, gateway)
+            counters = _counters(db)
     finally:
         db.close()
     everything = list(reports.values())
     if gateway is None:
         everything.append(Report(Account(), counters=counters.get("", {})))
     return Audit(reports, _sum(everything))
+
+
+def _reports(db: Database, late_after_ms: int, gateway: str | None) -> dict[str, Report]:
+    counters = _counters(db)
+    marks = walk(db, late_after_ms)
+    readings, events, retired = (_rows(db, query) for query in (_READINGS, _EVENTS, _RETIRED))
+    reports = {}
+    for (name,) in db.rows("SELECT name FROM gateway ORDER BY name"):
+        if gateway in {None, name}:
+            rows = readings[name] + events[name] + retired[name]
+            reports[name] = Report(
+                _checked(_account(db, name), rows),
+                readings[name],
+                events[name],
+                marks.duplicated[name],
+                marks.reordered[name],
+                marks.late[name],
+                retired[name],
+                counters.get(name, {}),
+            )
+    return reports
 
 
 def _sum(reports: Sequence[Report]) -> Report:
@@ -114,6 +124,7 @@ def _sum(reports: Sequence[Report]) -> Report:
         sum(r.duplicated for r in reports),
         sum(r.reordered for r in reports),
         sum(r.late for r in reports),
+        sum(r.retired for r in reports),
         dict(counters),
     )
 
@@ -134,25 +145,28 @@ def _checked(account: Account, rows: int) -> Account:
     )
 
 
-def _account(db: sqlite3.Connection, gateway: str) -> Account:
-    channels = db.execute(
+def _account(db: Database, gateway: str) -> Account:
+    channels = db.rows(
         "SELECT channel.id, channel.incarnation, stream, audience, oldest, newest, produced, kept"
-        " FROM channel JOIN gateway ON gateway.id = channel.gateway WHERE gateway.name = ?",
-        (gateway,),
-    ).fetchall()
+        " FROM channel JOIN gateway ON gateway.id = channel.gateway WHERE gateway.name = ?"
+        " ORDER BY channel.id",
+        gateway,
+    )
     accounts = []
     for channel, incarnation, stream, audience, oldest, newest, produced, kept in channels:
         batches = [
             Range(*row)
-            for row in db.execute(
-                "SELECT sequence - span + 1, sequence, count FROM batch WHERE channel = ?",
-                (channel,),
+            for row in db.rows(
+                "SELECT sequence - span + 1, sequence, count FROM batch WHERE channel = ?"
+                " ORDER BY sequence",
+                channel,
             )
         ]
         gaps = [
             Range(*row)
-            for row in db.execute(
-                "SELECT first, last, count, reason FROM gap WHERE channel = ?", (channel,)
+            for row in db.rows(
+                "SELECT first, last, count, reason FROM gap WHERE channel = ? ORDER BY first, last",
+                channel,
             )
         ]
         name = f"{gateway} {STREAMS[stream]} {audience} of {incarnation.hex()}"
@@ -161,29 +175,32 @@ def _account(db: sqlite3.Connection, gateway: str) -> Account:
     return total(accounts)
 
 
-def _by_gateway(db: sqlite3.Connection, query: str, *arguments: object) -> dict[str, int]:
-    counts: dict[str, int] = defaultdict(int)
-    counts.update(db.execute(query, arguments).fetchall())
-    return counts
-
-
-def _counters(db: sqlite3.Connection) -> dict[str, dict[str, int]]:
+def _counters(db: Database) -> dict[str, dict[str, int]]:
     counters: dict[str, dict[str, int]] = defaultdict(dict)
-    for gateway, name, count in db.execute("SELECT gateway, name, count FROM counter"):
+    for gateway, name, count in db.rows("SELECT gateway, name, count FROM counter"):
         counters[gateway][name] = count
     return counters
 
 
-def _rows(db: sqlite3.Connection, table: str) -> dict[str, int]:
-    query = {
-        "reading": "SELECT gateway.name, sum(n) FROM"
-        " (SELECT series, count(*) AS n FROM reading GROUP BY series)"
-        " JOIN series ON series.id = series JOIN gateway ON gateway.id = series.gateway"
-        " GROUP BY gateway.id",
-        "event": "SELECT gateway.name, count(*) FROM event"
-        " JOIN gateway ON gateway.id = event.gateway GROUP BY gateway.id",
-    }[table]
-    return _by_gateway(db, query)
+_READINGS: Final = (
+    "SELECT gateway.name, CAST(sum(n) AS BIGINT) FROM"
+    " (SELECT series, count(*) AS n FROM reading GROUP BY series) AS counted"
+    " JOIN series ON series.id = counted.series JOIN gateway ON gateway.id = series.gateway"
+    " GROUP BY gateway.name"
+)
+_EVENTS: Final = (
+    "SELECT gateway.name, count(*) FROM event"
+    " JOIN gateway ON gateway.id = event.gateway GROUP BY gateway.name"
+)
+_RETIRED: Final = (
+    "SELECT gateway.name, readings FROM retired JOIN gateway ON gateway.id = retired.gateway"
+)
+
+
+def _rows(db: Database, query: str) -> dict[str, int]:
+    counts: dict[str, int] = defaultdict(int)
+    counts.update((name, count) for name, count in db.rows(query))
+    return counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,32 +220,40 @@ class Latest:
     trust: int
 
 
-def latest(file: Path, *, device: str | None = None) -> list[Latest]:
+_LATEST: Final = (
+    "SELECT gateway.name, device, point, unit, kind, states, value, text, quality, cause,"
+    " reading.wall_ms,"
+    " CASE WHEN batch.trust = 0 AND boot.pair_mono_ms IS NOT NULL THEN 1 ELSE batch.trust END"
+    " FROM series JOIN gateway ON gateway.id = series.gateway (newest)"
+    " JOIN batch ON batch.id = reading.batch JOIN boot ON boot.id = batch.boot"
+    " WHERE CAST(? AS TEXT) IS NULL OR device = ?"
+    " ORDER BY gateway.name, device, point, reading.wall_ms DESC"
+)
+
+
+def latest(where: str | Path, *, device: str | None = None) -> list[Latest]:
     """Return the newest value of every point, of one device or of all.
 
     Raises:
-        LedgerError: the file is no ledger.
+        LedgerError: it is no ledger, or cannot be read.
     """
-    db = connect(file, read_only=True)
+    db = open_database(where, read_only=True)
     try:
-        rows = db.execute(
-            "SELECT gateway.name, device, point, unit, states, value, text, quality, cause,"
-            " reading.wall_ms, max(batch.trust, boot.pair_mono_ms IS NOT NULL)"
-            " FROM series JOIN gateway ON gateway.id = series.gateway"
-            " JOIN reading ON reading.rowid = ("
-            "  SELECT r.rowid FROM reading AS r WHERE r.series = series.id"
-            "  ORDER BY r.wall_ms DESC, r.rowid DESC LIMIT 1)"
-            " JOIN batch ON batch.id = reading.batch JOIN boot ON boot.id = batch.boot"
-            " WHERE ? IS NULL OR device = ?"
-            " ORDER BY gateway.name, device, point, reading.wall_ms DESC",
-            (device, device),
-        ).fetchall()
+        with db.snapshot():
+            rows = db.rows(_LATEST.replace("(newest)", db.newest), device, device)
     finally:
         db.close()
     newest: dict[tuple[str, str, str], Latest] = {}
-    for gateway, of, point, unit, states, value, text, quality, cause, wall, trust in rows:
-        named = json.loads(states).get(str(value)) if states is not None else None
-        shown = value if text is None else text
-        entry = Latest(gateway, of, point, unit, shown, named, quality, cause, wall, trust)
+    for gateway, of, point, unit, kind, states, value, text, *rest in rows:
+        exact = _whole(kind, value) if text is None else text
+        named = json.loads(states).get(str(exact)) if states is not None else None
+        entry = Latest(gateway, of, point, unit, exact, named, *rest)
         newest.setdefault((gateway, of, point), entry)
     return list(newest.values())
+
+
+def _whole(kind: int, value: float | None) -> float | None:
+    """Return an integer where a database that knows floats only was given one."""
+    if kind in {NUMBER, COUNTER, BOOL, STATE} and isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value

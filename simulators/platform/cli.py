@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import signal
-import sqlite3
 import sys
 import threading
 import time
@@ -18,13 +17,15 @@ from rich.table import Table
 
 from simulators.durations import seconds
 from simulators.platform.audit import Audit, Latest, Report, audit, latest
+from simulators.platform.database import DAY_MS
+from simulators.platform.databases import open_database, open_ledger, shown
 from simulators.platform.errors import KeyFileError
 from simulators.platform.intake import Intake
 from simulators.platform.keys import Opener, load_authority, load_opening_key, load_signing_key
 from simulators.platform.ledger import LedgerError
 from simulators.platform.log import ChangeLog, OncePerKind
 from simulators.platform.receiver import Broker, Receiver, Tls
-from simulators.platform.sqlite_ledger import SqliteLedger
+from simulators.platform.retention import retire
 from simulators.platform.truth import TruthReport, check_truth
 
 EX_CONFIG = 78
@@ -44,7 +45,9 @@ CAUSES = (
 )
 
 app = typer.Typer(help="The receiver: opens, checks, stores, acknowledges.", no_args_is_help=True)
-Database = Annotated[Path, typer.Option("--db", help="The receiver's database.")]
+Database = Annotated[
+    str, typer.Option("--db", help="The receiver's database: a file, or postgresql://...")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="JSON on stdout, for scripts.")]
 
 
@@ -86,15 +89,15 @@ def run(
         opener = Opener(consumer, [load_opening_key(file) for file in hpke_key])
         authority, signer = load_authority(city_ca), load_signing_key(sign_key)
         tls = None if tls_ca is None else Tls(tls_ca, tls_cert, tls_key)
-        ledger = SqliteLedger(db)
+        ledger = open_ledger(db)
     except (KeyFileError, LedgerError, ValueError) as error:
         raise _fail(error) from error
     intake = Intake(ledger, opener, authority, signer, wall_ms=wall_ms, notice=OncePerKind(log))
     receiver = Receiver(Broker(host, port, tls, share), intake, log, ready_file=ready, stop=stop)
-    log("start", db=str(db), consumer=consumer, broker=broker)
+    log("start", db=shown(db), consumer=consumer, broker=broker)
     try:
         receiver.run()
-    except OSError as error:
+    except (OSError, LedgerError) as error:
         raise _fail(error) from error
     finally:
         ledger.close()
@@ -130,7 +133,7 @@ def ledger_command(
     try:
         found = audit(db, late_after_ms=round(seconds(late_after) * 1000), gateway=gateway)
         told = None if truth is None else check_truth(db, truth, forgive)
-    except (LedgerError, sqlite3.Error, OSError, ValueError, KeyError) as error:
+    except (LedgerError, OSError, ValueError, KeyError) as error:
         raise _fail(error) from error
     clean = found.total.clean and (told is None or told.clean)
     if as_json:
@@ -218,7 +221,7 @@ def values(
     now = wall_ms()
     try:
         found = latest(db, device=device)
-    except (LedgerError, sqlite3.Error) as error:
+    except LedgerError as error:
         raise _fail(error) from error
     if as_json:
         print(json.dumps([_value_json(entry, now) for entry in found], ensure_ascii=False))
@@ -276,3 +279,30 @@ def _age(entry: Latest, now: int) -> str:
         return f"{age:.0f} s"
     at = datetime.fromtimestamp(entry.wall_ms / 1000, tz=UTC)
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
+
+
+@app.command()
+def retention(
+    db: Database,
+    keep: Annotated[str, typer.Option(help="What came longer ago goes, by whole days: 90d.")],
+    as_json: AsJson = False,
+) -> None:
+    """Drop the readings of old days; batches, events and the ledger's sums stay."""
+    try:
+        keep_ms = round(seconds(keep) * 1000)
+        before = (wall_ms() - keep_ms) // DAY_MS * DAY_MS
+        database = open_database(db)
+        try:
+            gone = retire(database, before)
+        finally:
+            database.close()
+    except (LedgerError, ValueError) as error:
+        raise _fail(error) from error
+    if as_json:
+        print(json.dumps({"before_ms": before, "readings": gone}))
+    else:
+        Console().print(f"Readings dropped: {gone:,}, of what came before {_date(before)}.")
+
+
+def _date(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, tz=UTC):%Y-%m-%d}"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -137,7 +138,7 @@ class Intake:
         # Epoch records first: the order of topics in a group is the broker's, not the gateway's.
         ordered = sorted(messages, key=lambda message: not message.topic.endswith("/epoch"))
         try:
-            with self._ledger.transaction():
+            with self._ledger.transaction(_gateways(ordered)):
                 for message in ordered:
                     self._one(message, group)
                 self._finish(group)
@@ -162,6 +163,14 @@ class Intake:
             )
             for ack in group.acks.values()
         ]
+
+    def check(self) -> None:
+        """Return when the database answers: only then is it of use to take messages.
+
+        Raises:
+            LedgerError: it does not answer now; WrongLedgerError when it never will.
+        """
+        self._ledger.check()
 
     def _one(self, message: Message, group: _Group) -> None:
         gateway = ""
@@ -324,6 +333,15 @@ class Intake:
                 else sorted(group.touched[gateway, incarnation])
             )
             ack.channels = [self._ledger.settled(gateway, incarnation, c) for c in channels]
+
+
+def _gateways(messages: Iterable[Message]) -> set[str]:
+    """Return whose messages these are; a topic of no contract is of nobody."""
+    found = set()
+    for message in messages:
+        with suppress(WireError):  # counted when its turn comes
+            found.add(wire.parse_topic(message.topic)[0])
+    return found
 
 
 def _open_for(epoch: KnownEpoch, batch: wire.SealedBatch, key: bytes) -> bytes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from enum import Enum
@@ -17,6 +18,10 @@ Channel = tuple[int, str]
 
 class LedgerError(Exception):
     """The database cannot be used now: nothing of the group is acknowledged, it comes again."""
+
+
+class WrongLedgerError(LedgerError):
+    """This receiver must not use this database: trying again would not help."""
 
 
 class Seen(Enum):
@@ -49,8 +54,13 @@ class KnownEpoch:
 class Ledger(Protocol):
     """One transaction at a time, all methods within it."""
 
-    def transaction(self) -> AbstractContextManager[None]:
+    def transaction(self, gateways: Iterable[str] = ()) -> AbstractContextManager[None]:
         """Commit, durably, when the block ends well; else roll all of it back.
+
+        Args:
+            gateways: whose things may be looked at and changed in the block. No other receiver
+                on the same database works on them meanwhile, so that what is said to be settled
+                is what is committed, by whomever.
 
         Raises:
             LedgerError: from the block or the commit, when the database fails.
@@ -106,6 +116,14 @@ class Ledger(Protocol):
 
     def count(self, gateway: str, name: str) -> None:
         """Add one to a counter; `gateway` is empty for what cannot be said to be of one."""
+        ...
+
+    def check(self) -> None:
+        """Return when the database answers.
+
+        Raises:
+            LedgerError: it does not.
+        """
         ...
 
     def close(self) -> None:

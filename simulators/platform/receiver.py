@@ -26,12 +26,16 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from simulators.platform.intake import Intake, Message
-from simulators.platform.ledger import LedgerError
+from simulators.platform.ledger import LedgerError, WrongLedgerError
 
 TOPIC: Final = "mayak/1/+/up/+"
 RECEIVE_MAXIMUM: Final = 512
 """Messages the broker may send before we confirm one; bounds the queue."""
 GROUP_BYTES: Final = 8 << 20
+SHARED_GROUP: Final = 64
+"""Messages in a group of receivers that share: who works on a gateway keeps the others off it."""
+IDLE_CHECK_S: Final = 5.0
+"""Without a message for so long, the database is asked whether it is there."""
 KEEPALIVE_S: Final = 30
 CONNECT_TIMEOUT_S: Final = 10.0
 RETRY_MIN_S: Final = 0.2
@@ -246,16 +250,20 @@ class Receiver:
 
         Raises:
             OSError: a TLS file cannot be used; trying again would not help.
+            WrongLedgerError: likewise the database.
         """
         context = None if self._broker.tls is None else self._broker.tls.context()
         failures = 0
         while not self.stop.is_set():
             connection = _Connection(self._broker.topic, context)
             try:
+                self._intake.check()  # who cannot store must not take a share of the messages
                 connection.open(self._broker.host, self._broker.port)
                 if self._subscribed(connection):
                     failures = 0
                     self._serve(connection)
+            except WrongLedgerError:
+                raise
             except LedgerError as error:
                 # Nothing of the group was confirmed: dropping the link brings it again.
                 connection.fail(f"the database failed: {error}")
@@ -285,12 +293,20 @@ class Receiver:
         return True
 
     def _serve(self, connection: _Connection) -> None:
+        most = RECEIVE_MAXIMUM if self._broker.share is None else SHARED_GROUP
+        idle_s = 0.0
         while not self.stop.is_set():
-            group = _group(connection)
+            group = _group(connection, most)
             if group:
+                idle_s = 0.0
                 self._settle(connection, group)
             elif connection.lost.is_set():
                 return
+            else:
+                idle_s += _POLL_S
+            if idle_s >= IDLE_CHECK_S:
+                idle_s = 0.0
+                self._intake.check()
 
     def _settle(self, connection: _Connection, group: list[mqtt.MQTTMessage]) -> None:
         """Commit a group, and only then confirm it."""
@@ -313,14 +329,14 @@ def _topic(message: mqtt.MQTTMessage) -> str:
         return ""
 
 
-def _group(connection: _Connection) -> list[mqtt.MQTTMessage]:
-    """Return all that has arrived, waiting a moment for the first; empty when nothing came."""
+def _group(connection: _Connection, most: int) -> list[mqtt.MQTTMessage]:
+    """Return what has arrived, `most` at most, waiting a moment for the first of it."""
     try:
         first = connection.arrived.get(timeout=_POLL_S)
     except queue.Empty:
         return []
     group, size = [first], len(first.payload)
-    while size < GROUP_BYTES and len(group) < RECEIVE_MAXIMUM:
+    while size < GROUP_BYTES and len(group) < most:
         try:
             message = connection.arrived.get_nowait()
         except queue.Empty:

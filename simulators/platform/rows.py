@@ -1,45 +1,76 @@
-"""From columns to rows of the table `reading`. Pure."""
+"""From columns to what goes into the table `reading`. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import repeat
 
-from simulators.platform.catalogue import COUNTER, TEXT, Point
+from simulators.platform.catalogue import COUNTER, NUMBER, STATE, TEXT, Point
 from simulators.platform.columns import Cell, Column
-from simulators.platform.strict import INT_LIMIT
 
-Row = tuple[int, int, int, int, Cell, str | None, int, int]
-"""Series, wall, mono, batch, value, text, quality, cause."""
+Parts = tuple[
+    Sequence[int],
+    Sequence[int],
+    Sequence[int],
+    Iterable[int],
+    Sequence[Cell],
+    Iterable[str | None],
+    Iterable[int],
+    Iterable[int],
+]
+"""Series, wall, mono, batch, value, text, quality, cause: side by side they are rows."""
 
 
-def rows_of(
+def parts_of(
     column: Column,
     point: Point,
     batch: int,
     ids: Sequence[int],
     walls: Sequence[int],
     monos: Sequence[int],
-) -> Iterator[Row]:
-    """Return the rows of one column for the table `reading`."""
+    *,
+    exact: int,
+) -> Parts:
+    """Return one column as columns of the table `reading`.
+
+    Args:
+        column: what one point told.
+        point: which one.
+        batch: id of the batch.
+        ids: series of each row of the block.
+        walls: likewise, milliseconds since 1970.
+        monos: likewise, milliseconds since the boot.
+        exact: the database holds integers n with -exact <= n < exact exactly as values; one
+            beyond stands exactly in the text, and nearly as a float in the value.
+    """
     values: Sequence[Cell] = column.values
-    texts: Iterator[str | None] | Sequence[Cell] = repeat(None)
+    texts: Iterable[str | None] = repeat(None)
     if point.kind == TEXT:
-        values, texts = [None] * len(values), values
-    elif point.kind == COUNTER and any(_wide(v) for v in values):
-        # beyond a signed column: exact as text, near as a float
-        texts = [str(v) if _wide(v) else None for v in values]
-        values = [float(v) if _wide(v) else v for v in values]  # type: ignore[arg-type]  # wide: an int
+        values, texts = [None] * len(values), list(_texts(values))
+    elif _integers(point) and _beyond(values, exact):
+        wide = [v.__class__ is int and not -exact <= v < exact for v in values]
+        texts = [str(v) if w else None for v, w in zip(values, wide, strict=True)]
+        values = [float(v) if w else v for v, w in zip(values, wide, strict=True)]  # type: ignore[arg-type]  # likewise
     if len(column.rows) != len(ids):
         ids = [ids[row] for row in column.rows]
         walls = [walls[row] for row in column.rows]
         monos = [monos[row] for row in column.rows]
-    if not column.flags:
-        return zip(ids, walls, monos, repeat(batch), values, texts, repeat(0), repeat(0))
-    flags = [column.flags.get(row, (0, 0)) for row in column.rows]
-    qualities, causes = [flag[0] for flag in flags], [flag[1] for flag in flags]
-    return zip(ids, walls, monos, repeat(batch), values, texts, qualities, causes)
+    qualities: Iterable[int] = repeat(0)
+    causes: Iterable[int] = repeat(0)
+    if column.flags:
+        flags = [column.flags.get(row, (0, 0)) for row in column.rows]
+        qualities, causes = [flag[0] for flag in flags], [flag[1] for flag in flags]
+    return ids, walls, monos, repeat(batch), values, texts, qualities, causes
 
 
-def _wide(value: Cell) -> bool:
-    return isinstance(value, int) and value >= INT_LIMIT
+def _texts(values: Iterable[Cell]) -> Iterator[str | None]:
+    return (None if v is None else str(v) for v in values)
+
+
+def _integers(point: Point) -> bool:
+    return point.kind == STATE or (point.plain and point.kind in {NUMBER, COUNTER})
+
+
+def _beyond(values: Iterable[Cell], exact: int) -> bool:
+    numbers = [v for v in values if v.__class__ is int]
+    return bool(numbers) and (max(numbers) >= exact or min(numbers) < -exact)

@@ -1,174 +1,154 @@
-"""The tables of the receiver in SQLite. `README.md` beside this file says what each is for."""
+"""The tables of the receiver, for both databases; `README.md` says what each is for."""
 
 from __future__ import annotations
 
-import sqlite3
-from pathlib import Path
 from typing import Final
 
-from simulators.platform.ledger import LedgerError
+VERSION: Final = 2
+"""Of the tables: stands in `PRAGMA user_version`, or in the table `ledger`."""
 
-VERSION: Final = 1
-"""Stands in `PRAGMA user_version`."""
-
-PRAGMAS: Final = (
-    "PRAGMA journal_mode = WAL",
-    "PRAGMA synchronous = FULL",  # an acknowledgement promises that a power cut takes nothing back
-    "PRAGMA cache_size = -65536",
-    "PRAGMA wal_autocheckpoint = 8192",
-    "PRAGMA journal_size_limit = 67108864",
-    "PRAGMA busy_timeout = 10000",
-    "PRAGMA temp_store = MEMORY",
-)
-
-TABLES: Final = """
+_TABLES: Final = """
 CREATE TABLE gateway (
-    id INTEGER PRIMARY KEY,
+    id {key},
     name TEXT NOT NULL UNIQUE,
-    first_ms INTEGER NOT NULL,
-    incarnation BLOB,
+    first_ms {integer} NOT NULL,
+    incarnation {octets},
     software TEXT
-) STRICT;
+){plain};
 
 CREATE TABLE boot (
-    id INTEGER PRIMARY KEY,
-    gateway INTEGER NOT NULL REFERENCES gateway (id),
-    boot BLOB NOT NULL,
-    pair_mono_ms INTEGER,
-    pair_wall_ms INTEGER,
-    pair_trust INTEGER,
+    id {key},
+    gateway {integer} NOT NULL REFERENCES gateway (id),
+    boot {octets} NOT NULL,
+    pair_mono_ms {integer},
+    pair_wall_ms {integer},
+    pair_trust {integer},
     UNIQUE (gateway, boot)
-) STRICT;
+){plain};
 
 CREATE TABLE epoch (
-    id INTEGER PRIMARY KEY,
-    gateway INTEGER NOT NULL REFERENCES gateway (id),
-    epoch BLOB NOT NULL,
-    incarnation BLOB NOT NULL,
-    boot INTEGER NOT NULL REFERENCES boot (id),
+    id {key},
+    gateway {integer} NOT NULL REFERENCES gateway (id),
+    epoch {octets} NOT NULL,
+    incarnation {octets} NOT NULL,
+    boot {integer} NOT NULL REFERENCES boot (id),
     audience TEXT NOT NULL,
-    made_mono_ms INTEGER NOT NULL,
-    made_wall_ms INTEGER NOT NULL,
-    made_trust INTEGER NOT NULL,
-    record BLOB NOT NULL,
-    arrived_ms INTEGER NOT NULL,
+    made_mono_ms {integer} NOT NULL,
+    made_wall_ms {integer} NOT NULL,
+    made_trust {integer} NOT NULL,
+    record {octets} NOT NULL,
+    arrived_ms {integer} NOT NULL,
     UNIQUE (gateway, epoch)
-) STRICT;
+){plain};
 
 CREATE TABLE channel (
-    id INTEGER PRIMARY KEY,
-    gateway INTEGER NOT NULL REFERENCES gateway (id),
-    incarnation BLOB NOT NULL,
-    stream INTEGER NOT NULL,
+    id {key},
+    gateway {integer} NOT NULL REFERENCES gateway (id),
+    incarnation {octets} NOT NULL,
+    stream {integer} NOT NULL,
     audience TEXT NOT NULL,
-    oldest INTEGER,
-    newest INTEGER,
-    produced INTEGER,
-    kept INTEGER,
+    oldest {integer},
+    newest {integer},
+    produced {integer},
+    kept {integer},
     UNIQUE (gateway, incarnation, stream, audience)
-) STRICT;
+){plain};
 
 CREATE TABLE batch (
-    id INTEGER PRIMARY KEY,
-    channel INTEGER NOT NULL REFERENCES channel (id),
-    sequence INTEGER NOT NULL,
-    span INTEGER NOT NULL,
-    epoch INTEGER NOT NULL REFERENCES epoch (id),
-    boot INTEGER NOT NULL REFERENCES boot (id),
-    wall_ms INTEGER NOT NULL,
-    length_ms INTEGER NOT NULL,
-    mono_ms INTEGER NOT NULL,
-    trust INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    bytes INTEGER NOT NULL,
-    arrived_ms INTEGER NOT NULL,
-    first_row INTEGER NOT NULL,
-    rows INTEGER NOT NULL,
+    id {key},
+    channel {integer} NOT NULL REFERENCES channel (id),
+    sequence {integer} NOT NULL,
+    span {integer} NOT NULL,
+    epoch {integer} NOT NULL REFERENCES epoch (id),
+    boot {integer} NOT NULL REFERENCES boot (id),
+    wall_ms {integer} NOT NULL,
+    length_ms {integer} NOT NULL,
+    mono_ms {integer} NOT NULL,
+    trust {integer} NOT NULL,
+    count {integer} NOT NULL,
+    bytes {integer} NOT NULL,
+    arrived_ms {integer} NOT NULL,
+    first_row {integer} NOT NULL,
+    rows {integer} NOT NULL,
     UNIQUE (channel, sequence)
-) STRICT;
+){plain};
 
 CREATE INDEX batch_of_boot ON batch (boot) WHERE trust = 0;
 
 CREATE TABLE settled (
-    channel INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
+    channel {integer} NOT NULL,
+    first {integer} NOT NULL,
+    last {integer} NOT NULL,
     PRIMARY KEY (channel, first)
-) STRICT, WITHOUT ROWID;
+){by_key};
 
 CREATE TABLE gap (
-    channel INTEGER NOT NULL,
-    first INTEGER NOT NULL,
-    last INTEGER NOT NULL,
-    first_wall_ms INTEGER NOT NULL,
-    last_wall_ms INTEGER NOT NULL,
-    count INTEGER NOT NULL,
-    reason INTEGER NOT NULL,
+    channel {integer} NOT NULL,
+    first {integer} NOT NULL,
+    last {integer} NOT NULL,
+    first_wall_ms {integer} NOT NULL,
+    last_wall_ms {integer} NOT NULL,
+    count {integer} NOT NULL,
+    reason {integer} NOT NULL,
     PRIMARY KEY (channel, first, last)
-) STRICT, WITHOUT ROWID;
+){by_key};
 
 CREATE TABLE series (
-    id INTEGER PRIMARY KEY,
-    gateway INTEGER NOT NULL REFERENCES gateway (id),
-    stream INTEGER NOT NULL,
+    id {key},
+    gateway {integer} NOT NULL REFERENCES gateway (id),
+    stream {integer} NOT NULL,
     audience TEXT NOT NULL,
     device TEXT NOT NULL,
     point TEXT NOT NULL,
     unit TEXT NOT NULL,
-    kind INTEGER NOT NULL,
+    kind {integer} NOT NULL,
     states TEXT,
     UNIQUE (gateway, device, point, stream, audience, unit, kind)
-) STRICT;
+){plain};
 
-CREATE TABLE reading (
-    series INTEGER NOT NULL,
-    wall_ms INTEGER NOT NULL,
-    mono_ms INTEGER NOT NULL,
-    batch INTEGER NOT NULL,
-    value ANY,
-    text TEXT,
-    quality INTEGER NOT NULL,
-    cause INTEGER NOT NULL
-) STRICT;
-
-CREATE INDEX reading_of_series ON reading (series, wall_ms);
+{reading}
 
 CREATE TABLE event (
-    id INTEGER PRIMARY KEY,
-    gateway INTEGER NOT NULL REFERENCES gateway (id),
-    batch INTEGER NOT NULL REFERENCES batch (id),
-    wall_ms INTEGER NOT NULL,
-    mono_ms INTEGER NOT NULL,
+    id {key},
+    gateway {integer} NOT NULL REFERENCES gateway (id),
+    batch {integer} NOT NULL REFERENCES batch (id),
+    wall_ms {integer} NOT NULL,
+    mono_ms {integer} NOT NULL,
     key TEXT NOT NULL,
-    severity INTEGER NOT NULL,
+    severity {integer} NOT NULL,
     device TEXT,
     args TEXT NOT NULL
-) STRICT;
+){plain};
 
 CREATE INDEX event_of_gateway ON event (gateway, wall_ms);
 CREATE INDEX event_of_batch ON event (batch);
 
 CREATE TABLE hello (
-    gateway INTEGER NOT NULL REFERENCES gateway (id),
-    incarnation BLOB NOT NULL,
-    boot BLOB NOT NULL,
-    mono_ms INTEGER NOT NULL,
-    wall_ms INTEGER NOT NULL,
-    trust INTEGER NOT NULL,
+    gateway {integer} NOT NULL REFERENCES gateway (id),
+    incarnation {octets} NOT NULL,
+    boot {octets} NOT NULL,
+    mono_ms {integer} NOT NULL,
+    wall_ms {integer} NOT NULL,
+    trust {integer} NOT NULL,
     software TEXT NOT NULL,
-    why INTEGER NOT NULL,
-    first_ms INTEGER NOT NULL,
-    last_ms INTEGER NOT NULL,
-    count INTEGER NOT NULL,
+    why {integer} NOT NULL,
+    first_ms {integer} NOT NULL,
+    last_ms {integer} NOT NULL,
+    count {integer} NOT NULL,
     PRIMARY KEY (gateway, incarnation, boot)
-) STRICT, WITHOUT ROWID;
+){by_key};
+
+CREATE TABLE retired (
+    gateway {integer} PRIMARY KEY REFERENCES gateway (id),
+    readings {integer} NOT NULL
+){by_key};
 
 CREATE TABLE counter (
     gateway TEXT NOT NULL,
     name TEXT NOT NULL,
-    count INTEGER NOT NULL,
+    count {integer} NOT NULL,
     PRIMARY KEY (gateway, name)
-) STRICT, WITHOUT ROWID;
+){by_key};
 
 CREATE VIEW history AS
 SELECT
@@ -183,33 +163,49 @@ JOIN batch ON batch.id = reading.batch
 JOIN boot ON boot.id = batch.boot;
 """
 
+_SQLITE_READING: Final = """CREATE TABLE reading (
+    series INTEGER NOT NULL,
+    wall_ms INTEGER NOT NULL,
+    mono_ms INTEGER NOT NULL,
+    batch INTEGER NOT NULL,
+    value ANY,
+    text TEXT,
+    quality INTEGER NOT NULL,
+    cause INTEGER NOT NULL
+) STRICT;
 
-def connect(file: Path, *, read_only: bool = False) -> sqlite3.Connection:
-    """Open the database, making it when it is not there and `read_only` is false.
+CREATE INDEX reading_of_series ON reading (series, wall_ms);"""
 
-    Raises:
-        LedgerError: it is no database of this receiver, or of another version.
-    """
-    try:
-        mode = "ro" if read_only else "rwc"
-        connection = sqlite3.connect(
-            f"{file.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None
-        )
-        version = int(connection.execute("PRAGMA user_version").fetchone()[0])
-        if version == 0 and not read_only:
-            _create(connection)
-        elif version != VERSION:
-            msg = f"{file}: version {version} of the tables, this receiver knows {VERSION}"
-            raise LedgerError(msg)
-        for pragma in PRAGMAS if not read_only else PRAGMAS[-2:]:
-            connection.execute(pragma)
-    except sqlite3.Error as error:
-        msg = f"{file}: {error}"
-        raise LedgerError(msg) from error
-    return connection
+_POSTGRES_READING: Final = """CREATE TABLE reading (
+    wall_ms BIGINT NOT NULL,
+    mono_ms BIGINT NOT NULL,
+    value DOUBLE PRECISION,
+    batch BIGINT NOT NULL,
+    series INTEGER NOT NULL,
+    place INTEGER NOT NULL,
+    day DATE NOT NULL,
+    quality SMALLINT NOT NULL,
+    cause SMALLINT NOT NULL,
+    text TEXT
+) PARTITION BY RANGE (day);
 
+CREATE INDEX reading_of_series ON reading (series, wall_ms);
+CREATE INDEX reading_of_batch ON reading (batch);"""
 
-def _create(connection: sqlite3.Connection) -> None:
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    connection.executescript(f"BEGIN IMMEDIATE; {TABLES} PRAGMA user_version = {VERSION}; COMMIT;")
+SQLITE: Final = _TABLES.format(
+    key="INTEGER PRIMARY KEY",
+    integer="INTEGER",
+    octets="BLOB",
+    plain=" STRICT",
+    by_key=" STRICT, WITHOUT ROWID",
+    reading=_SQLITE_READING,
+)
+
+POSTGRES: Final = _TABLES.format(
+    key="BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY",
+    integer="BIGINT",
+    octets="BYTEA",
+    plain="",
+    by_key="",
+    reading=_POSTGRES_READING,
+)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from simulators.platform.schema import connect
+from simulators.platform.database import Database
+from simulators.platform.databases import open_database
 
 TRUTH_POINT: Final = "answers"
 """The point by which a twin numbers the reads it answered."""
@@ -35,18 +35,18 @@ class TruthReport:
         return not self.missing and not self.doubled
 
 
-def check_truth(file: Path, truth: Path, forgive: Path | None = None) -> TruthReport:
+def check_truth(where: str | Path, truth: Path, forgive: Path | None = None) -> TruthReport:
     """Check that each number a twin served was stored as a value of `<twin>.answers`.
 
     Args:
-        file: the receiver's database.
+        where: the receiver's database, a path or a connection string.
         truth: JSON lines `{"twin", "number", "wall_ms", "mono_ms"}`, and `"certain": false` where
             only the other end can know whether the answer came in time.
         forgive: JSON lines `{"from_ms", "to_ms"}`: what was served then (wall time of the twin)
             need not be there; a kill may cost the last second.
 
     Raises:
-        LedgerError: the file is no ledger.
+        LedgerError: it is no ledger, or cannot be read.
         OSError, ValueError, KeyError: a file of lines cannot be read or a line is not of that form.
     """
     windows = [(int(w["from_ms"]), int(w["to_ms"])) for w in _lines(forgive)]
@@ -58,9 +58,10 @@ def check_truth(file: Path, truth: Path, forgive: Path | None = None) -> TruthRe
         in_window = any(begin <= wall <= end for begin, end in windows)
         if in_window or not line.get("certain", True):
             excused.add((twin, number))
-    db = connect(file, read_only=True)
+    db = open_database(where, read_only=True)
     try:
-        found = {twin: _answers(db, twin) for twin in served}
+        with db.snapshot():
+            found = {twin: _answers(db, twin) for twin in served}
     finally:
         db.close()
     every = sorted((twin, number) for twin, numbers in served.items() for number in numbers)
@@ -74,17 +75,17 @@ def check_truth(file: Path, truth: Path, forgive: Path | None = None) -> TruthRe
     )
 
 
-def _answers(db: sqlite3.Connection, device: str) -> dict[int, int]:
+def _answers(db: Database, device: str) -> dict[int, int]:
     """Return how often each number is stored, at most over the streams."""
-    rows = db.execute(
+    rows = db.rows(
         "SELECT number, max(n) FROM ("
-        " SELECT CAST(value AS INTEGER) AS number, count(*) AS n FROM reading"
+        " SELECT CAST(value AS BIGINT) AS number, count(*) AS n FROM reading"
         " JOIN series ON series.id = reading.series"
         " WHERE device = ? AND point = ? AND value IS NOT NULL GROUP BY series.stream, number)"
-        " GROUP BY number",
-        (device, TRUTH_POINT),
+        " AS counted GROUP BY number",
+        *(device, TRUTH_POINT),
     )
-    return dict(rows.fetchall())
+    return dict(rows)
 
 
 def _lines(file: Path | None) -> list[dict[str, Any]]:  # Any: plain JSON values

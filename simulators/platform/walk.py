@@ -1,15 +1,16 @@
 """One walk over all stored readings in the order of their sequences: doubled, reordered, late.
 
-The rows of a batch lie side by side, so batches are read one after another in the order in which
-the gateway sealed them, whatever the order in which they came.
+Batches are read one after another in the order in which the gateway sealed them, whatever the order
+in which they came.
 """
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from simulators.platform.database import Database, Stretch
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +25,26 @@ class Marks:
     """Committed late, where the time at which they were observed can be trusted."""
 
 
-def walk(db: sqlite3.Connection, late_after_ms: int) -> Marks:
+def walk(db: Database, late_after_ms: int) -> Marks:
     """Return the marks of all gateways.
 
     Args:
-        db: open for reading.
+        db: within a snapshot.
         late_after_ms: how much later than observed a reading may be committed.
     """
     marks = Marks()
     last: dict[int, int] = {}
     suspects: set[tuple[int, int]] = set()
     line = channel_before = None
-    for name, boot, stream, audience, channel, first, rows, latest in db.execute(
-        "SELECT gateway.name, batch.boot, stream, audience, channel, first_row, batch.rows,"
-        " CASE WHEN batch.trust > 0 OR boot.pair_mono_ms IS NOT NULL"
-        "  THEN batch.arrived_ms - ? END"
+    for name, boot, stream, audience, channel, placed, *where in db.rows(
+        "SELECT gateway.name, batch.boot, stream, audience, channel,"
+        " batch.trust > 0 OR boot.pair_mono_ms IS NOT NULL,"
+        " batch.id, batch.arrived_ms, first_row, batch.rows"
         " FROM batch JOIN channel ON channel.id = batch.channel"
         " JOIN gateway ON gateway.id = channel.gateway JOIN boot ON boot.id = batch.boot"
-        " ORDER BY batch.boot, stream, audience, channel, batch.sequence",
-        (late_after_ms,),
+        " ORDER BY batch.boot, stream, audience, channel, batch.sequence"
     ):
+        stretch = Stretch(*where)
         if (boot, stream, audience) != line:
             line, channel_before = (boot, stream, audience), channel
             last.clear()
@@ -52,14 +53,12 @@ def walk(db: sqlite3.Connection, late_after_ms: int) -> Marks:
             suspects.update((series, boot) for series in last)
             channel_before = channel
             last.clear()
-        part = db.execute(
-            "SELECT series, mono_ms, wall_ms FROM reading WHERE rowid BETWEEN ? AND ?",
-            (first, first + rows - 1),
-        ).fetchall()
+        part = db.readings(stretch) if stretch.rows else []
         behind, doubtful = _behind(part, last)
         marks.reordered[name] += behind
         suspects.update((series, boot) for series in doubtful)
-        if latest is not None:
+        if placed:
+            latest = stretch.arrived_ms - late_after_ms
             marks.late[name] += sum(1 for _, _, wall in part if wall < latest)
     for series, boot in suspects:
         name, count = _doubled(db, series, boot)
@@ -80,12 +79,13 @@ def _behind(part: Iterable[tuple[int, int, int]], last: dict[int, int]) -> tuple
     return behind, doubtful
 
 
-def _doubled(db: sqlite3.Connection, series: int, boot: int) -> tuple[str, int]:
-    row = db.execute(
-        "SELECT gateway.name, coalesce((SELECT sum(n - 1) FROM ("
+def _doubled(db: Database, series: int, boot: int) -> tuple[str, int]:
+    [(name, count)] = db.rows(
+        "SELECT gateway.name, coalesce((SELECT CAST(sum(n - 1) AS BIGINT) FROM ("
         " SELECT count(*) AS n FROM reading JOIN batch ON batch.id = reading.batch"
-        " WHERE reading.series = series.id AND batch.boot = ? GROUP BY reading.mono_ms)), 0)"
+        " WHERE reading.series = series.id AND batch.boot = ?"
+        " GROUP BY reading.mono_ms) AS moments), 0)"
         " FROM series JOIN gateway ON gateway.id = series.gateway WHERE series.id = ?",
-        (boot, series),
-    ).fetchone()
-    return str(row[0]), int(row[1])
+        *(boot, series),
+    )
+    return str(name), int(count)

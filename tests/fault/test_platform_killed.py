@@ -20,14 +20,14 @@ from pathlib import Path
 import cbor2
 from tests.unit.simulators.platform.conftest import desk_at
 
-file, keys, feed, fatal, moment = sys.argv[1:]
+where, keys, feed, fatal, moment = sys.argv[1:]
 
 
 def die(*_):
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-with desk_at(Path(file), Path(keys)) as desk:
+with desk_at(where, Path(keys)) as desk:
     for number, group in enumerate(cbor2.loads(Path(feed).read_bytes())):
         if number == int(fatal) and moment == "before the commit":
             desk.ledger.settled = die
@@ -46,7 +46,7 @@ MOMENTS = ("before the commit", "between commit and acknowledgement")
 @pytest.mark.parametrize("fatal", [0, 1, GROUPS - 1])
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_killed_receiver_loses_nothing_it_acknowledged_and_counts_nothing_twice(
-    moment: str, fatal: int, authority: Authority, tmp_path: Path
+    moment: str, fatal: int, authority: Authority, platform_db: str | Path, tmp_path: Path
 ) -> None:
     sender = Sender.of(authority, GATEWAYS[0])
     epoch, record = sender.epoch(POINTS)
@@ -60,9 +60,8 @@ def test_a_killed_receiver_loses_nothing_it_acknowledged_and_counts_nothing_twic
     groups[0].insert(0, (sender.topic("epoch"), record))
     feed = tmp_path / "feed"
     feed.write_bytes(cbor2.dumps(groups))
-    file = tmp_path / "platform.db"
     done = subprocess.run(
-        [sys.executable, "-c", VICTIM, file, authority.folder, feed, str(fatal), moment],
+        [sys.executable, "-c", VICTIM, platform_db, authority.folder, feed, str(fatal), moment],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -73,7 +72,7 @@ def test_a_killed_receiver_loses_nothing_it_acknowledged_and_counts_nothing_twic
     acknowledged = max(map(int, done.stdout.split()), default=0)
     assert acknowledged == fatal * BATCHES
     committed = (fatal + (moment == MOMENTS[1])) * BATCHES
-    with desk_at(file, authority.folder) as desk:
+    with desk_at(platform_db, authority.folder) as desk:
         assert desk.rows("SELECT count(*), max(sequence) FROM batch") == [
             (committed, committed or None)
         ]

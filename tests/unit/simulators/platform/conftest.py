@@ -15,9 +15,10 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from provisioning.authority import Authority
 from simulators.platform.audit import Report, audit
+from simulators.platform.databases import open_ledger
 from simulators.platform.intake import Intake, Message
 from simulators.platform.keys import Opener, load_authority, load_opening_key, load_signing_key
-from simulators.platform.sqlite_ledger import SqliteLedger
+from simulators.platform.sql_ledger import SqlLedger
 from tests.unit.simulators.platform.platform_sender import WALL, open_ack
 
 
@@ -25,8 +26,9 @@ from tests.unit.simulators.platform.platform_sender import WALL, open_ack
 class Desk:
     """An intake on a database of its own."""
 
-    file: Path
-    ledger: SqliteLedger
+    where: str | Path
+    """The database."""
+    ledger: SqlLedger
     intake: Intake
     platform_key: ec.EllipticCurvePublicKey
     now_ms: int = WALL + 60_000
@@ -38,19 +40,25 @@ class Desk:
 
     def report(self, late_after_ms: int = 10_000) -> Report:
         """Return the sum of the ledger."""
-        return audit(self.file, late_after_ms=late_after_ms).total
+        return audit(self.where, late_after_ms=late_after_ms).total
 
     def rows(self, query: str, *arguments: object) -> list[tuple[Any, ...]]:
         """Return rows of the database."""
-        return self.ledger._db.execute(query, arguments).fetchall()
+        with self.ledger._db.snapshot():
+            return self.ledger._db.rows(query, *arguments)
+
+    def change(self, statement: str) -> None:
+        """Do to the database what no receiver would."""
+        with self.ledger._db.transaction(()):
+            self.ledger._db.rows(statement)
 
 
 @contextmanager
-def desk_at(file: Path, keys: Path) -> Iterator[Desk]:
-    """Open an intake on `file` with the keys of an authority's folder."""
+def desk_at(where: str | Path, keys: Path) -> Iterator[Desk]:
+    """Open an intake on a database with the keys of an authority's folder."""
     platform_key = load_pem_public_key((keys / "city-sign.pem").read_bytes())
     assert isinstance(platform_key, ec.EllipticCurvePublicKey)
-    ledger = SqliteLedger(file)
+    ledger = open_ledger(where)
     desk: Desk
     intake = Intake(
         ledger,
@@ -60,7 +68,7 @@ def desk_at(file: Path, keys: Path) -> Iterator[Desk]:
         wall_ms=lambda: desk.now_ms,
         notice=lambda *_: None,
     )
-    desk = Desk(file, ledger, intake, platform_key)
+    desk = Desk(where, ledger, intake, platform_key)
     try:
         yield desk
     finally:
@@ -68,9 +76,9 @@ def desk_at(file: Path, keys: Path) -> Iterator[Desk]:
 
 
 @pytest.fixture
-def desk(tmp_path: Path, authority: Authority) -> Iterator[Desk]:
+def desk(platform_db: str | Path, authority: Authority) -> Iterator[Desk]:
     """An intake on an empty database."""
-    with desk_at(tmp_path / "platform.db", authority.folder) as opened:
+    with desk_at(platform_db, authority.folder) as opened:
         yield opened
 
 

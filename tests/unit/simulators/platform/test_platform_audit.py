@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from provisioning.authority import Authority
 from simulators.platform.audit import audit, latest
 from simulators.platform.cli import app
+from simulators.platform.databases import open_ledger
 from simulators.platform.ledger import LedgerError
-from simulators.platform.sqlite_ledger import SqliteLedger
 from simulators.platform.truth import check_truth
 from tests.conftest import GATEWAYS
 from tests.unit.simulators.platform.conftest import Desk
@@ -117,18 +117,28 @@ def test_an_unset_clock_is_late_only_once_it_is_placed(
 
 def test_rows_that_went_missing_are_noticed(desk: Desk, sender: Sender, epoch: Epoch) -> None:
     send(desk, sender, epoch, row(1))
-    desk.ledger._db.execute("DELETE FROM reading WHERE rowid = 1")
+    desk.change("DELETE FROM reading WHERE series = (SELECT min(id) FROM series)")
     assert desk.report().account.objections == ("the batches stand for 3 values, 2 rows are there",)
 
 
 def test_counters_above_a_signed_column_are_exact(desk: Desk, sender: Sender, epoch: Epoch) -> None:
     send(desk, sender, epoch, row(2**63 - 1), (0, 1, [2**64 - 1, None, None], {}))
-    assert desk.rows(
-        "SELECT value, text FROM history WHERE point = 'answers' ORDER BY mono_ms"
-    ) == [
-        (2**63 - 1, None),
-        (2.0**64, "18446744073709551615"),
+    query = "SELECT value, text FROM history WHERE point = 'answers' ORDER BY mono_ms"
+    largest, beyond = desk.rows(query)
+    assert beyond == (2.0**64, "18446744073709551615")
+    assert largest in {(2**63 - 1, None), (2.0**63, "9223372036854775807")}
+    assert [entry.value for entry in latest(desk.where) if entry.point == "answers"] == [
+        "18446744073709551615"
     ]
+
+
+@pytest.mark.parametrize("number", [2**53, 2**53 + 1, 2**53 - 1])
+def test_integers_beyond_a_float_are_exact(
+    number: int, desk: Desk, sender: Sender, epoch: Epoch
+) -> None:
+    send(desk, sender, epoch, row(number))
+    [shown] = [entry.value for entry in latest(desk.where) if entry.point == "answers"]
+    assert str(shown) == str(number)
 
 
 def test_the_latest_value_of_each_point_by_time_not_by_arrival(
@@ -137,9 +147,9 @@ def test_the_latest_value_of_each_point_by_time_not_by_arrival(
     old, new = sender.batch(epoch, [row(1)]), sender.batch(epoch, [row(3)])
     desk.take((sender.topic("data"), new))
     desk.take((sender.topic("data"), old))
-    found = {entry.point: (entry.value, entry.state) for entry in latest(desk.file)}
+    found = {entry.point: (entry.value, entry.state) for entry in latest(desk.where)}
     assert found == {"answers": (3, None), "relay": (1, "on"), "note": ("n3", None)}
-    assert latest(desk.file, device="another") == []
+    assert latest(desk.where, device="another") == []
 
 
 def lines(file: Path, *items: object) -> Path:
@@ -162,7 +172,7 @@ def test_truth_finds_what_a_twin_served_and_is_not_there(
     with truth.open("a") as file:
         file.write('{"twin": "meter-1", "num')  # cut by a kill
     forgive = lines(tmp_path / "forgive", {"from_ms": WALL + 400, "to_ms": WALL + 600})
-    found = check_truth(desk.file, truth, forgive)
+    found = check_truth(desk.where, truth, forgive)
     assert (found.served, found.stored, found.forgiven) == (5, 2, 2)
     assert (found.missing, found.doubled) == ([("meter-1", 3)], [("meter-1", 2)])
     assert not found.clean
@@ -175,7 +185,7 @@ def test_the_command_ledger_says_it_in_its_exit_code(
     desk.take((sender.topic("hello"), sender.hello(oldest=2)))
     runner = CliRunner()
     good = lines(tmp_path / "good", served(1))
-    asked = ["ledger", "--db", str(desk.file), "--json", "--truth"]
+    asked = ["ledger", "--db", str(desk.where), "--json", "--truth"]
     answer = runner.invoke(app, [*asked, str(good)])
     assert answer.exit_code == 0, answer.output
     found = json.loads(answer.output)
@@ -187,11 +197,11 @@ def test_the_command_ledger_says_it_in_its_exit_code(
         1,
         [["meter-1", 9]],
     )
-    answer = runner.invoke(app, ["ledger", "--db", str(desk.file)])
+    answer = runner.invoke(app, ["ledger", "--db", str(desk.where)])
     assert answer.exit_code == 0
     assert "nothing lost, nothing twice" in answer.output
     send(desk, sender, epoch, row(3), sequence=4)
-    answer = runner.invoke(app, ["ledger", "--db", str(desk.file)])
+    answer = runner.invoke(app, ["ledger", "--db", str(desk.where)])
     assert answer.exit_code == 1
     assert "Does not agree" in answer.output
 
@@ -199,11 +209,11 @@ def test_the_command_ledger_says_it_in_its_exit_code(
 def test_the_command_values_shows_the_latest(desk: Desk, sender: Sender, epoch: Epoch) -> None:
     send(desk, sender, epoch, row(1), (0, 9, [None, None, None], {0: (2, 1)}))
     runner = CliRunner()
-    answer = runner.invoke(app, ["values", "--db", str(desk.file), "--json"])
+    answer = runner.invoke(app, ["values", "--db", str(desk.where), "--json"])
     shown = {value["point"]: value for value in json.loads(answer.output)}
     assert (shown["relay"]["value"], shown["relay"]["state"]) == (1, "on")
     assert (shown["answers"]["value"], shown["answers"]["cause"]) == (None, "no response")
-    answer = runner.invoke(app, ["values", "--db", str(desk.file), "--device", "meter-1"])
+    answer = runner.invoke(app, ["values", "--db", str(desk.where), "--device", "meter-1"])
     assert "1 (on)" in answer.output
     assert "bad: no" in answer.output
 
@@ -226,11 +236,11 @@ def test_a_database_of_a_later_version_is_left_alone(tmp_path: Path) -> None:
     db.execute("PRAGMA user_version = 99")
     db.close()
     with pytest.raises(LedgerError, match="version 99"):
-        SqliteLedger(file)
+        open_ledger(file)
     with pytest.raises(LedgerError, match="version 99"):
         audit(file, late_after_ms=1)
 
 
 def test_late_after_that_is_no_duration_is_refused(desk: Desk) -> None:
-    answer = CliRunner().invoke(app, ["ledger", "--db", str(desk.file), "--late-after", "soon"])
+    answer = CliRunner().invoke(app, ["ledger", "--db", str(desk.where), "--late-after", "soon"])
     assert answer.exit_code == 78

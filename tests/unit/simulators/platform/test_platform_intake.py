@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from pathlib import Path
 from typing import Any
 
 import cbor2
@@ -268,19 +269,20 @@ def test_an_epoch_is_opened_again_from_its_record_after_a_restart(
     desk.intake._open.clear()
     [ack] = desk.take((sender.topic("data"), sender.batch(epoch, rows(1))))
     assert ack[6] == [[DATA, "operations", 1, []]]
-    assert epoch.key not in desk.file.read_bytes()
+    if isinstance(desk.where, Path):
+        assert epoch.key not in desk.where.read_bytes()
 
 
 def test_a_group_that_fails_leaves_nothing_and_comes_again(desk: Desk, sender: Sender) -> None:
     epoch, record = sender.epoch(POINTS)
     batch = sender.topic("data"), sender.batch(epoch, rows(1))
-    desk.ledger._db.execute("DROP TABLE counter")
+    desk.change("DROP TABLE counter")
     with pytest.raises(LedgerError):
         desk.take((sender.topic("epoch"), record), batch, ("x", b""))
     for table in ("gateway", "epoch", "batch", "reading", "series"):
         assert desk.rows(f"SELECT count(*) FROM {table}") == [(0,)]  # noqa: S608 - fixed names
-    desk.ledger._db.execute(
-        "CREATE TABLE counter (gateway, name, count, PRIMARY KEY (gateway, name))"
+    desk.change(
+        "CREATE TABLE counter (gateway TEXT, name TEXT, count INTEGER, PRIMARY KEY (gateway, name))"
     )
     [ack] = desk.take((sender.topic("epoch"), record), batch, ("x", b""))
     assert ack[6] == [[DATA, "operations", 1, []]]

@@ -1,23 +1,23 @@
-"""The ledger in one SQLite file: WAL, `synchronous = FULL`, one writer.
+"""The ledger in an SQL database, whichever: what rows a record, a batch, a hello become.
 
-Values go in column by column through one `executemany` per batch; nothing is done per value here.
+Values go in column by column, at once for a batch; nothing is done per value here.
 """
 
 from __future__ import annotations
 
 import json
-import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 from simulators.platform.catalogue import Catalogue, Point
 from simulators.platform.columns import Block, Contents, Gap
-from simulators.platform.ledger import Channel, KnownEpoch, LedgerError, Seen
+from simulators.platform.database import Database, Stretch
+from simulators.platform.ledger import Channel, KnownEpoch, Seen
 from simulators.platform.placing import place
-from simulators.platform.rows import rows_of
-from simulators.platform.schema import connect
+from simulators.platform.rows import parts_of
+from simulators.platform.strict import INT_LIMIT
 from simulators.platform.wire import (
     MAX_MISSING,
     ChannelAck,
@@ -27,54 +27,52 @@ from simulators.platform.wire import (
 )
 
 _SERIES_KEPT: Final = 200_000
-_INSERT_READING: Final = "INSERT INTO reading VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
 
 
-class SqliteLedger:
-    """The ledger of one receiver. Used by one thread."""
+class SqlLedger:
+    """The ledger of one receiver. Used by one thread; others may work on the same database."""
 
-    def __init__(self, file: Path) -> None:
-        """Open `file`, making it when it is not there.
-
-        Raises:
-            LedgerError: it cannot be opened.
-        """
-        self._db = connect(file)
+    def __init__(self, database: Database) -> None:
+        """Take the database, open."""
+        self._db = database
+        # Ids never change once they are committed, so they may be kept for as long as this
+        # connection has seen nothing fail.
         self._gateways: dict[str, int] = {}
         self._channels: dict[tuple[int, bytes, int, str], int] = {}
         self._boots: dict[tuple[int, bytes], int] = {}
         self._series: dict[tuple[int, int, int], list[int]] = {}
+        self._counts: Counter[tuple[str, str]] = Counter()
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self, gateways: Iterable[str] = ()) -> Iterator[None]:
         """Commit when the block ends well; else roll back."""
         try:
-            self._db.execute("BEGIN IMMEDIATE")
-            yield
-            self._db.execute("COMMIT")
-        except BaseException as error:
+            with self._db.transaction(gateways):
+                yield
+                self._write_counts()
+        except BaseException:
             self._forget()
-            if self._db.in_transaction:
-                self._db.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise LedgerError(str(error)) from error
             raise
 
     def _forget(self) -> None:
         """Drop what was learned: rows of a transaction that is rolled back have no ids."""
-        for cache in (self._gateways, self._channels, self._boots, self._series):
+        for cache in (self._gateways, self._channels, self._boots, self._series, self._counts):
             cache.clear()
+
+    def check(self) -> None:
+        """Return when the database answers."""
+        self._db.check()
 
     def close(self) -> None:
         """Close the database."""
         self._db.close()
 
     def _id(self, query: str, *arguments: object) -> int | None:
-        row = self._db.execute(query, arguments).fetchone()
-        return None if row is None else int(row[0])
+        rows = self._db.rows(query, *arguments)
+        return int(rows[0][0]) if rows else None
 
     def _insert(self, statement: str, *arguments: object) -> int:
-        return self._db.execute(statement, arguments).lastrowid or 0
+        return int(self._db.rows(f"{statement} RETURNING id", *arguments)[0][0])
 
     def _gateway(self, name: str, now_ms: int) -> int:
         found = self._gateways.get(name) or self._id("SELECT id FROM gateway WHERE name = ?", name)
@@ -114,15 +112,16 @@ class SqliteLedger:
 
     def epoch(self, gateway: str, epoch: bytes) -> KnownEpoch | None:
         """Return the epoch, or None when its record has not come."""
-        row = self._db.execute(
+        for row in self._db.rows(
             "SELECT epoch.id, incarnation, boot.boot, audience, record FROM epoch"
             " JOIN boot ON boot.id = epoch.boot"
             " WHERE epoch.gateway = (SELECT id FROM gateway WHERE name = ?) AND epoch = ?",
-            (gateway, epoch),
-        ).fetchone()
-        if row is None:
-            return None
-        return KnownEpoch(row[0], gateway, epoch, row[1], row[2], row[3], row[4])
+            gateway,
+            epoch,
+        ):
+            number, incarnation, boot, audience, record = row
+            return KnownEpoch(number, gateway, epoch, incarnation, boot, audience, record)
+        return None
 
     def add_epoch(self, record: EpochRecord, raw: bytes, arrived_ms: int) -> KnownEpoch:
         """Store a record that is new."""
@@ -155,15 +154,16 @@ class SqliteLedger:
         """Say whether sequences of `batch` are there already."""
         gateway = self._gateway(epoch.gateway, 0)
         channel = self._channel(gateway, epoch.incarnation, batch.stream, batch.audience)
-        rows = self._db.execute(
+        rows = self._db.rows(
             "SELECT sequence - span + 1, sequence, epoch FROM batch"
-            " WHERE channel = ? AND sequence >= ? ORDER BY sequence",
-            (channel, batch.first),
+            " WHERE channel = ? AND sequence >= ? AND sequence - span < ? AND sequence <="
+            # no two share a sequence, so only the next one beyond may reach down to us
+            " coalesce((SELECT min(sequence) FROM batch WHERE channel = ? AND sequence >= ?), ?)",
+            *(channel, batch.first, batch.sequence),
+            *(channel, batch.sequence, batch.sequence),
         )
         covered, others = 0, False
         for first, last, of_epoch in rows:
-            if first > batch.sequence:
-                break
             covered += min(last, batch.sequence) - max(first, batch.first) + 1
             others = others or of_epoch != epoch.id
         if not covered:
@@ -191,26 +191,22 @@ class SqliteLedger:
                 " AND pair_mono_ms IS NOT NULL",
                 boot,
             )
-        first_row = (self._id("SELECT coalesce(max(rowid), 0) FROM reading") or 0) + 1
+        first_row, rows = self._db.next_row(), batch.count - len(contents.events)
         row = self._insert(
             "INSERT INTO batch (channel, sequence, span, epoch, boot, wall_ms, length_ms, mono_ms,"
             " trust, count, bytes, arrived_ms, first_row, rows)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             *(channel, batch.sequence, batch.span, epoch.id, boot),
             *(start.wall, batch.length, start.mono, start.trust),
-            *(batch.count, batch.size, arrived_ms, first_row, batch.count - len(contents.events)),
+            *(batch.count, batch.size, arrived_ms, first_row, rows),
         )
         wall = start.wall if placed is None else start.mono + placed
-        for block in contents.blocks:
-            series = self._series_of(epoch, gateway, batch.stream, catalogue, block)
-            walls = [wall + t for t in block.times]
-            monos = [start.mono + t for t in block.times]
-            points = catalogue.shapes[block.shape]
-            for column in block.columns:
-                ids = [series[source][column.point] for source in block.sources]
-                rows = rows_of(column, points[column.point], row, ids, walls, monos)
-                self._db.executemany(_INSERT_READING, rows)
-        self._db.executemany(
+        if rows:
+            self._db.add_readings(
+                Stretch(row, arrived_ms, first_row, rows),
+                self._columns(epoch, gateway, batch, catalogue, contents.blocks, row, wall),
+            )
+        self._db.many(
             "INSERT INTO event (gateway, batch, wall_ms, mono_ms, key, severity, device, args)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
             [
@@ -232,6 +228,27 @@ class SqliteLedger:
             self._add_gap(gateway, epoch.incarnation, gap)
         for pair in contents.pairs:
             place(self._db, self._boot(gateway, pair.boot), pair)
+
+    def _columns(
+        self,
+        epoch: KnownEpoch,
+        gateway: int,
+        batch: SealedBatch,
+        catalogue: Catalogue,
+        blocks: Sequence[Block],
+        row: int,
+        wall: int,
+    ) -> Iterator[Sequence[Iterable[object]]]:
+        """Yield the columns of a batch; `row` is its id, `wall` that of its first row."""
+        for block in blocks:
+            series = self._series_of(epoch, gateway, batch.stream, catalogue, block)
+            walls = [wall + t for t in block.times]
+            monos = [batch.start.mono + t for t in block.times]
+            points = catalogue.shapes[block.shape]
+            for column in block.columns:
+                point = points[column.point]
+                ids = [series[source][column.point] for source in block.sources]
+                yield parts_of(column, point, row, ids, walls, monos, exact=self._db.exact)
 
     def _series_of(
         self, epoch: KnownEpoch, gateway: int, stream: int, catalogue: Catalogue, block: Block
@@ -260,9 +277,10 @@ class SqliteLedger:
         )
         states = json.dumps(dict(point.states), ensure_ascii=False) if point.states else None
         if found is not None:
-            self._db.execute(
-                "UPDATE series SET states = ? WHERE id = ? AND states IS NOT ?",
-                (states, found, states),
+            self._db.rows(
+                "UPDATE series SET states = ? WHERE id = ?"
+                " AND coalesce(states, '') <> coalesce(?, '')",
+                *(states, found, states),
             )
             return found
         return self._insert(
@@ -275,104 +293,79 @@ class SqliteLedger:
     def _settle(self, channel: int, first: int, last: int) -> None:
         """Add a range to the settled ones; ranges that touch become one."""
         near = []
-        for begin, end in self._db.execute(
-            "SELECT first, last FROM settled WHERE channel = ? AND first <= ? ORDER BY first DESC",
-            (channel, last + 1),
+        for begin, end in self._db.rows(
+            "SELECT first, last FROM settled WHERE channel = ? AND first <= ? AND last >= ?"
+            # no two touch, so only the one that begins next below may reach up to us
+            " AND first >= coalesce((SELECT max(first) FROM settled WHERE channel = ?"
+            "  AND first <= ?), 0)",
+            *(channel, min(last + 1, INT_LIMIT - 1), first - 1, channel, first),
         ):
-            if end < first - 1:
-                break
             near.append((begin, end))
-        self._db.executemany(
+        self._db.many(
             "DELETE FROM settled WHERE channel = ? AND first = ?",
             [(channel, begin) for begin, _ in near],
         )
-        self._db.execute(
+        self._db.rows(
             "INSERT INTO settled VALUES (?, ?, ?)",
-            (
-                channel,
-                min([first, *(begin for begin, _ in near)]),
-                max([last, *(end for _, end in near)]),
-            ),
+            channel,
+            min([first, *(begin for begin, _ in near)]),
+            max([last, *(end for _, end in near)]),
         )
 
     def _add_gap(self, gateway: int, incarnation: bytes, gap: Gap) -> None:
         channel = self._channel(gateway, incarnation, gap.stream, gap.audience)
-        self._db.execute(
+        self._db.rows(
             "INSERT INTO gap VALUES (?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT DO UPDATE SET count = max(count, excluded.count)",
-            (
-                channel,
-                gap.first,
-                gap.last,
-                gap.first_wall,
-                gap.last_wall,
-                gap.count,
-                gap.reason,
-            ),
+            " ON CONFLICT (channel, first, last) DO UPDATE SET count = excluded.count"
+            " WHERE excluded.count > gap.count",
+            *(channel, gap.first, gap.last),
+            *(gap.first_wall, gap.last_wall, gap.count, gap.reason),
         )
         self._settle(channel, gap.first, gap.last)
 
     def add_hello(self, hello: Hello, arrived_ms: int) -> None:
         """Store what a gateway says of itself."""
         gateway = self._gateway(hello.gateway, arrived_ms)
-        self._db.execute(
+        self._db.rows(
             "UPDATE gateway SET incarnation = ?, software = ? WHERE id = ?",
-            (hello.incarnation, hello.software, gateway),
+            *(hello.incarnation, hello.software, gateway),
         )
         now = hello.now
-        self._db.execute(
+        self._db.rows(
             "INSERT INTO hello VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)"
-            " ON CONFLICT DO UPDATE SET count = count + 1, last_ms = excluded.last_ms,"
+            " ON CONFLICT (gateway, incarnation, boot) DO UPDATE"
+            " SET count = hello.count + 1, last_ms = excluded.last_ms,"
             " mono_ms = excluded.mono_ms, wall_ms = excluded.wall_ms, trust = excluded.trust,"
             " software = excluded.software, why = excluded.why"
-            " WHERE excluded.mono_ms >= mono_ms",
-            (
-                gateway,
-                hello.incarnation,
-                hello.boot,
-                now.mono,
-                now.wall,
-                now.trust,
-                hello.software,
-                hello.why,
-                arrived_ms,
-                arrived_ms,
-            ),
+            " WHERE excluded.mono_ms >= hello.mono_ms",
+            *(gateway, hello.incarnation, hello.boot, now.mono, now.wall, now.trust),
+            *(hello.software, hello.why, arrived_ms, arrived_ms),
         )
         for said in hello.channels:
             channel = self._channel(gateway, hello.incarnation, said.stream, said.audience)
             # Within an incarnation neither number ever goes back, and at equal numbers what is
             # kept only shrinks: so this is the newer one, whatever came first.
-            self._db.execute(
+            self._db.rows(
                 "UPDATE channel SET oldest = ?, newest = ?, produced = ?, kept = ?"
                 " WHERE id = ? AND (newest IS NULL OR (newest, oldest, -kept) <= (?, ?, ?))",
-                (
-                    said.oldest,
-                    said.newest,
-                    said.produced,
-                    said.kept,
-                    channel,
-                    said.newest,
-                    said.oldest,
-                    -said.kept,
-                ),
+                *(said.oldest, said.newest, said.produced, said.kept, channel),
+                *(said.newest, said.oldest, -said.kept),
             )
 
     def incarnation(self, gateway: str) -> bytes | None:
         """Return the incarnation that the last hello named."""
-        row = self._db.execute(
-            "SELECT incarnation FROM gateway WHERE name = ?", (gateway,)
-        ).fetchone()
-        return None if row is None else row[0]
+        rows = self._db.rows("SELECT incarnation FROM gateway WHERE name = ?", gateway)
+        return rows[0][0] if rows else None
 
     def channels(self, gateway: str, incarnation: bytes) -> list[Channel]:
         """Return every channel known of one incarnation."""
-        return self._db.execute(
+        rows = self._db.rows(
             "SELECT stream, audience FROM channel"
-            " WHERE gateway = (SELECT id FROM gateway WHERE name = ?) AND incarnation = ?"
-            " ORDER BY stream, audience",
-            (gateway, incarnation),
-        ).fetchall()
+            " WHERE gateway = (SELECT id FROM gateway WHERE name = ?) AND incarnation = ?",
+            gateway,
+            incarnation,
+        )
+        return sorted((stream, audience) for stream, audience in rows)
 
     def settled(self, gateway: str, incarnation: bytes, channel: Channel) -> ChannelAck:
         """Return what is settled; what lies below the oldest sequence still kept cannot come."""
@@ -380,8 +373,9 @@ class SqliteLedger:
         end = (self._id("SELECT coalesce(oldest, 1) FROM channel WHERE id = ?", row) or 1) - 1
         missing: list[tuple[int, int]] = []
         contiguous = end
-        for first, last in self._db.execute(
-            "SELECT first, last FROM settled WHERE channel = ? ORDER BY first", (row,)
+        for first, last in self._db.rows(
+            "SELECT first, last FROM settled WHERE channel = ? AND last > ? ORDER BY first LIMIT ?",
+            *(row, end, MAX_MISSING + 1),
         ):
             if first > end + 1:
                 missing.append((end + 1, first - 1))
@@ -394,16 +388,22 @@ class SqliteLedger:
 
     def epochs(self, gateway: str, incarnation: bytes, limit: int) -> list[bytes]:
         """Return the `limit` newest epochs of one incarnation whose records are here."""
-        rows = self._db.execute(
+        rows = self._db.rows(
             "SELECT epoch FROM epoch WHERE gateway = (SELECT id FROM gateway WHERE name = ?)"
             " AND incarnation = ? ORDER BY id DESC LIMIT ?",
-            (gateway, incarnation, limit),
+            *(gateway, incarnation, limit),
         )
         return [row[0] for row in rows]
 
     def count(self, gateway: str, name: str) -> None:
         """Add one to a counter."""
-        self._db.execute(
-            "INSERT INTO counter VALUES (?, ?, 1) ON CONFLICT DO UPDATE SET count = count + 1",
-            (gateway, name),
+        self._counts[gateway, name] += 1
+
+    def _write_counts(self) -> None:
+        """Write the counters last and in one order: two receivers never wait for each other."""
+        self._db.many(
+            "INSERT INTO counter VALUES (?, ?, ?)"
+            " ON CONFLICT (gateway, name) DO UPDATE SET count = counter.count + excluded.count",
+            [(*key, count) for key, count in sorted(self._counts.items())],
         )
+        self._counts.clear()
