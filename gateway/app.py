@@ -33,8 +33,10 @@ from gateway.health.self_metrics import (
     disk_free_bytes,
 )
 from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
-from gateway.keys.device import FileKeyStore, load_device_key
+from gateway.keys.device import KeyUnavailableError
+from gateway.keys.opening import open_device_key
 from gateway.keys.platform import Recipient, load_recipient, load_signers
+from gateway.keys.steady import SteadyKeyStore
 from gateway.local_api.control import Answer, control_path, serve_control
 from gateway.local_api.handlers import Handlers
 from gateway.local_api.latest import Latest
@@ -171,13 +173,13 @@ class Agent:
 
         Raises:
             ConfigError: a key or certificate cannot be used.
+            KeyUnavailableError: the token or TPM with the device key is not there, or busy.
         """
         self._assembly = assembly
         self._site = assembly.site
         self._clock = clock
         self._dropped_logs = dropped_logs
-        keys = self._site.keys
-        self._key: FileKeyStore = load_device_key(keys.device_key, keys.device_certificate)
+        self._key = SteadyKeyStore(open_device_key(self._site), clock.monotonic_s)
         self._consumers = Consumers.of(self._site)
         self._broker = _broker(self._site)
         self._signers = load_signers(
@@ -224,6 +226,8 @@ class Agent:
     async def _run(self, outbox: Outbox, *, damaged: bool) -> None:
         rooms = await self._build(outbox)
         self._say_start(damaged=damaged)
+        loop = asyncio.get_running_loop()
+        self._key.changed = lambda why: loop.call_soon_threadsafe(self._say_key, why)
         notifier = Notifier.from_environment()
         with LoopLatency() as latency:
             async with asyncio.TaskGroup() as group:
@@ -360,6 +364,12 @@ class Agent:
             )
         return pollers
 
+    def _say_key(self, failure: KeyUnavailableError | None) -> None:
+        key, now = ("device-key-lost" if failure else "device-key-back"), self._clock.now()
+        log.warning(key, extra={"error": str(failure)} if failure else {})
+        severity = Severity.ALARM if failure else Severity.INFO
+        self._mailboxes.happened(Event(key, now, severity))
+
     def _say_start(self, *, damaged: bool) -> None:
         now = self._clock.now()
         args = {"version": software()}
@@ -417,9 +427,9 @@ def _broker(site: Site) -> Broker:
     if uplink.tls:
         certificate = uplink.certificate or site.keys.device_certificate
         key = uplink.key or site.keys.device_key
-        if uplink.ca is None:
-            message = "needed with tls: the authority of the broker's certificate"
-            raise ConfigError([Mistake(site.keys.device_key, 0, "uplink.ca", message)])
+        if uplink.ca is None or key is None:
+            message = "needed with tls: the authority of the broker's certificate, and a key file"
+            raise ConfigError([site.mistake("uplink", "key" if key is None else "ca", message)])
         try:
             context = client_context(uplink.ca, certificate, key)
         except OSError as error:

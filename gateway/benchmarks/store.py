@@ -16,7 +16,7 @@ from random import Random
 
 from gateway.app import Consumers
 from gateway.config.loading import read
-from gateway.keys.device import load_device_key
+from gateway.keys.opening import open_device_key
 from gateway.model.clock import Instant, SystemClock
 from gateway.model.ids import BootId, DeviceId
 from gateway.model.reading import PointTable, Reading
@@ -132,7 +132,7 @@ def seal(assembly: Assembly, seconds: int, warm_up: int) -> dict[str, object]:
     load = Load(assembly)
     outbox = Outbox(site.store.path, consumers.entitled, site.store.max_mib * 2**20)
     with closing(outbox):
-        key = load_device_key(site.keys.device_key, site.keys.device_certificate)
+        key = open_device_key(site)
         identity = Identity(site.gateway.id, outbox.incarnation, clock.boot, key)
         epoch_s = site.store.epoch_hours * 3600
         sealer = Sealer(outbox, identity, consumers.recipients, clock, epoch_s=epoch_s)

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from gateway.config.document import Document
 from gateway.config.positions import KeyPath
-from gateway.config.site import Site, is_this_machine
-from gateway.config.wording import found, listed, nearest
+from gateway.config.site import KeyOptions, Site, is_this_machine
+from gateway.config.wording import allowed, found, listed, nearest
 from gateway.messages.catalogue import text
 from gateway.messages.formatting import Language
 from gateway.model.errors import Mistake
@@ -23,12 +23,33 @@ _NAMED: Final = ("consumer", "line", "device")
 """Sections of which each element has an `id` of its own."""
 
 
+class _StoreOptions(NamedTuple):
+    """The options of one kind of key store."""
+
+    needs: tuple[str, ...]
+    may: tuple[str, ...] = ()
+
+    @property
+    def all(self) -> frozenset[str]:
+        return frozenset(self.needs + self.may)
+
+
+_STORES: Final = {
+    "file": _StoreOptions(("device_key",)),
+    "pkcs11": _StoreOptions(("pkcs11_module", "pkcs11_token", "pkcs11_key", "pin_file")),
+    "tpm2": _StoreOptions(("tpm2_handle",), ("tpm2_tcti", "pin_file")),
+}
+_KEY_OPTIONS: Final = frozenset(KeyOptions.model_fields)
+
+
 def crosscheck(document: Document, lang: Language) -> list[Mistake]:
     """Return the mistakes between options of different tables."""
     return [
         *_ids_twice(document, lang),
         *_lines_of_devices(document, lang),
+        *_keys(document, lang),
         *_uplink(document, lang),
+        *_client_key(document, lang),
     ]
 
 
@@ -64,8 +85,11 @@ def files_not_there(site: Site, document: Document, lang: Language) -> list[Mist
 
 
 def _key_files(site: Site) -> Iterator[tuple[KeyPath, Path]]:
-    yield ("keys", "device_key"), site.keys.device_key
-    yield ("keys", "device_certificate"), site.keys.device_certificate
+    keys = site.keys
+    yield ("keys", "device_certificate"), keys.device_certificate
+    for option in ("device_key", "pin_file", "pkcs11_module"):
+        if file := getattr(keys, option):
+            yield ("keys", option), file
     for place, consumer in enumerate(site.consumer):
         for number, file in enumerate(consumer.hpke_keys):
             yield ("consumer", place, "hpke_keys", number), file
@@ -112,6 +136,54 @@ def _lines_of_devices(document: Document, lang: Language) -> Iterator[Mistake]:
         line = table.get("line")
         if isinstance(line, str) and line not in known:
             yield document.mistake((*path, "line"), no_such(line, known, lang))
+
+
+def _keys(document: Document, lang: Language) -> Iterator[Mistake]:
+    """Tell which options the chosen key store needs, and which are of another one."""
+    keys = document.tree.get("keys")
+    if not isinstance(keys, Mapping):
+        return
+    store = _store(keys)
+    if store is None:
+        return
+    meant = {nearest(name, _KEY_OPTIONS) for name in keys if name not in _KEY_OPTIONS}
+    for name in _STORES[store].needs:
+        if name not in keys and name not in meant:
+            schema = KeyOptions.model_json_schema()
+            what = allowed(schema["properties"][name], schema, lang, name=name)
+            message = text("config-missing", lang, name=name, allowed=what)
+            yield document.mistake(("keys", name), message)
+    foreign = _KEY_OPTIONS - _STORES[store].all - {"store", "device_certificate"}
+    for name in keys:
+        if name in foreign:
+            owners = [each for each, options in _STORES.items() if name in options.all]
+            message = text(
+                "config-key-store",
+                lang,
+                name=name,
+                allowed=listed(owners, lang, quote='"'),
+                store=found(store, lang),
+            )
+            yield document.mistake(("keys", name), message)
+
+
+def _store(keys: Table) -> str | None:
+    store = keys.get("store", "file")
+    return store if isinstance(store, str) and store in _STORES else None
+
+
+def _client_key(document: Document, lang: Language) -> Iterator[Mistake]:
+    """Tell that TLS needs a key file of its own when the device key does not leave its store."""
+    keys, uplink = document.tree.get("keys"), document.tree.get("uplink")
+    if not isinstance(keys, Mapping) or not isinstance(uplink, Mapping):
+        return
+    store = _store(keys)
+    if store in {None, "file"} or uplink.get("tls", True) is not True:
+        return
+    for name in ("certificate", "key"):
+        if name not in uplink:
+            message = text("config-client-key", lang, name=name, store=found(store, lang))
+            yield document.mistake(("uplink", name), message)
 
 
 def _uplink(document: Document, lang: Language) -> Iterator[Mistake]:

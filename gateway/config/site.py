@@ -23,9 +23,12 @@ from pydantic import (
 
 from gateway.config.document import Document
 from gateway.messages.formatting import Language
+from gateway.model.errors import Mistake
 from gateway.model.ids import NAME_PATTERN, Audience, ConsumerId, DeviceId, GatewayId, LineId
 
 LOOPBACK_NAMES: Final = frozenset({"localhost"})
+TPM_HANDLE: Final = r"^0x81[0-9A-Fa-f]{6}$"
+"""Persistent handles (TPM 2.0 Library, Part 2, TPM_HT_PERSISTENT)."""
 
 
 def _beside_the_site_file(value: object, info: ValidationInfo) -> object:
@@ -100,9 +103,47 @@ class StoreOptions(Section):
 class KeyOptions(Section):
     """Who the gateway proves to be."""
 
-    device_key: SitePath = Field(description="private key of the gateway: PEM, P-256, mode 0600")
+    store: Literal["file", "pkcs11", "tpm2"] = Field(
+        default="file", description="where the private key of the gateway is kept"
+    )
+    device_key: SitePath | None = Field(
+        default=None,
+        description="private key of the gateway: PEM, P-256, mode 0600; needed with store file",
+    )
     device_certificate: SitePath = Field(
         description="certificate of that key, signed by the city's authority: PEM"
+    )
+    pin_file: SitePath | None = Field(
+        default=None,
+        description="file with the PIN of the token or of the key in the TPM, mode 0600;"
+        " needed with store pkcs11",
+    )
+    pkcs11_module: SitePath | None = Field(
+        default=None,
+        description="shared library that speaks to the token; needed with store pkcs11",
+    )
+    pkcs11_token: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=32,
+        description="label of the token; needed with store pkcs11",
+    )
+    pkcs11_key: str | None = Field(
+        default=None,
+        min_length=1,
+        max_length=255,
+        description="label of the private key in the token; needed with store pkcs11",
+    )
+    tpm2_handle: str | None = Field(
+        default=None,
+        pattern=TPM_HANDLE,
+        description="persistent handle of the key in the TPM; needed with store tpm2",
+    )
+    tpm2_tcti: str = Field(
+        default="device:/dev/tpmrm0",
+        min_length=1,
+        max_length=255,
+        description="how tpm2-tools reach the TPM",
     )
 
 
@@ -141,10 +182,12 @@ class UplinkOptions(Section):
         default=None, description="authority of the broker's certificate: PEM; needed with tls"
     )
     certificate: SitePath | None = Field(
-        default=None, description="client certificate; left out: keys.device_certificate"
+        default=None,
+        description="client certificate; left out with store file: keys.device_certificate",
     )
     key: SitePath | None = Field(
-        default=None, description="key of the client certificate; left out: keys.device_key"
+        default=None,
+        description="key of the client certificate; left out with store file: keys.device_key",
     )
     keep_alive_s: int = Field(
         default=60, ge=5, le=3600, description="silence after which the link is tested, in seconds"
@@ -224,6 +267,12 @@ class Site(Section):
     def document(self) -> Document | None:
         """Return the file it was read from; None for a site that was made in code."""
         return self._document
+
+    def mistake(self, section: str, option: str, message: str) -> Mistake:
+        """Return a mistake about an option, with its place when the site was read from a file."""
+        if self._document is not None:
+            return self._document.mistake((section, option), message)
+        return Mistake(Path(), 0, f"{section}.{option}", message)
 
     def read_from(self, document: Document | None) -> Site:
         """Return this site as one that was read from `document`."""

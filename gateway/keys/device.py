@@ -15,13 +15,17 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from gateway.keys.cose import COORDINATE_LEN
-from gateway.model.errors import ConfigError, Mistake
+from gateway.model.errors import ConfigError, GatewayError, Mistake
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 class KeyStore(Protocol):
-    """Where the device key lives: a file, a PKCS#11 token, a TPM."""
+    """Where the device key lives: a file, a PKCS#11 token, a TPM.
+
+    A token or a TPM may take a second, so `sign` is not called on the event loop; it may be called
+    from any thread.
+    """
 
     @property
     def certificate(self) -> bytes:
@@ -29,8 +33,25 @@ class KeyStore(Protocol):
         ...
 
     def sign(self, data: bytes) -> bytes:
-        """Return the ES256 signature over `data`: r and s, 64 bytes."""
+        """Return the ES256 signature over `data`: r and s, 64 bytes.
+
+        Raises:
+            KeyUnavailableError: the token or the TPM does not sign now.
+        """
         ...
+
+
+class KeyUnavailableError(GatewayError):
+    """The device key cannot be used now: go on with what is signed already, and ask again."""
+
+
+class KeyRefusedError(KeyUnavailableError):
+    """Only a person can mend it, and a wrong PIN counts each time: do not ask again by itself."""
+
+    def __init__(self, message: str, *, option: str) -> None:
+        """Take the sentence, and the option under `[keys]` that is to be looked at."""
+        self.option = option
+        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +63,24 @@ class FileKeyStore:
 
     def sign(self, data: bytes) -> bytes:
         """Return the ES256 signature over `data`: r and s, 64 bytes."""
-        r, s = decode_dss_signature(self.key.sign(data, ec.ECDSA(SHA256())))
-        return r.to_bytes(COORDINATE_LEN, "big") + s.to_bytes(COORDINATE_LEN, "big")
+        return plain_signature(self.key.sign(data, ec.ECDSA(SHA256())))
+
+
+def plain_signature(der: bytes) -> bytes:
+    """Return a DER signature as r and s, 64 bytes.
+
+    Raises:
+        ValueError: it is not a DER signature, or not one on P-256.
+
+    Source:
+        RFC 3279 §2.2.3 (DER); RFC 9053 §2.1 (r and s of fixed length).
+    """
+    numbers = decode_dss_signature(der)
+    try:
+        return b"".join(number.to_bytes(COORDINATE_LEN, "big") for number in numbers)
+    except OverflowError as error:
+        msg = "r or s of a signature is not of 32 bytes"
+        raise ValueError(msg) from error
 
 
 def load_device_key(key_file: Path, certificate_file: Path) -> FileKeyStore:
@@ -62,16 +99,48 @@ def load_device_key(key_file: Path, certificate_file: Path) -> FileKeyStore:
         _refuse(key_file, "keys.device_key", f"not a PEM private key: {error}")
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         _refuse(key_file, "keys.device_key", "not a P-256 key")
-    try:
-        certificate = x509.load_pem_x509_certificate(
-            _read(certificate_file, "keys.device_certificate")
-        )
-        certified = certificate.public_key()
-    except (ValueError, UnsupportedAlgorithm) as error:
-        _refuse(certificate_file, "keys.device_certificate", f"not a PEM certificate: {error}")
-    if certified != key.public_key():
+    certificate = load_certificate(certificate_file)
+    if certificate.public_key() != key.public_key():
         _refuse(certificate_file, "keys.device_certificate", f"is not of the key in {key_file}")
     return FileKeyStore(key, certificate.public_bytes(Encoding.DER))
+
+
+def load_certificate(file: Path) -> x509.Certificate:
+    """Load the device certificate.
+
+    Raises:
+        ConfigError: the file is missing, or is not a PEM certificate of a P-256 key.
+    """
+    try:
+        certificate = x509.load_pem_x509_certificate(_read(file, "keys.device_certificate"))
+        key = certificate.public_key()
+    except (ValueError, UnsupportedAlgorithm) as error:
+        _refuse(file, "keys.device_certificate", f"not a PEM certificate: {error}")
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        _refuse(file, "keys.device_certificate", "not a certificate of a P-256 key")
+    return certificate
+
+
+def read_pin(file: Path) -> str:
+    """Return the PIN that stands in a file, without the end of its line.
+
+    Raises:
+        KeyRefusedError: the file is missing, empty, not text, or others may read it.
+    """
+    try:
+        pin = file.read_text(encoding="utf-8").strip("\r\n")
+        mode = file.stat().st_mode
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "not text in UTF-8"
+        msg = f"the PIN in {file} cannot be read: {reason}"
+        raise KeyRefusedError(msg, option="pin_file") from error
+    if mode & _OTHERS:
+        msg = f"others may read {file}; allow only the owner: chmod 600"
+        raise KeyRefusedError(msg, option="pin_file")
+    if not pin:
+        msg = f"{file} is empty: write the PIN into it"
+        raise KeyRefusedError(msg, option="pin_file")
+    return pin
 
 
 def _read(file: Path, option: str) -> bytes:

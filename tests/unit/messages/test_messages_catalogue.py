@@ -32,6 +32,8 @@ EVENTS = {
     "store-gap",
     "clock-set",
     "identity-rejected",
+    "device-key-lost",
+    "device-key-back",
     "device-fault",
     "points-lost",
     "points-back",
