@@ -28,7 +28,7 @@ def find_mosquitto() -> str | None:
 
 
 async def start_broker(
-    children: Children, keys: Path, kind: str, port: int | None = None
+    children: Children, keys: Path, kind: str, port: int | None = None, *, persistent: bool = False
 ) -> tuple[Child, int, str]:
     """Start a broker on a loopback port.
 
@@ -37,6 +37,7 @@ async def start_broker(
         keys: folder made by `mayak ca new`.
         kind: `mosquitto`, `iotcore`, or `auto` for the first that is there.
         port: where it is to listen; None: a free one.
+        persistent: a mosquitto saves what it holds every second, and reads it when it starts.
 
     Returns:
         The process, its port, and which broker it is.
@@ -51,7 +52,8 @@ async def start_broker(
         raise ChildError(msg)
     config = children.folder / "broker.conf"
     if mosquitto is not None:
-        config.write_text(_mosquitto(port, keys), encoding="utf-8")
+        saved = children.folder if persistent else None
+        config.write_text(_mosquitto(port, keys, saved), encoding="utf-8")
         command = [mosquitto, "-c", str(config)]
     else:
         config = config.with_suffix(".toml")
@@ -79,7 +81,12 @@ async def _listening(children: Children, child: Child, port: int) -> None:
         raise ChildError(msg) from error
 
 
-def _mosquitto(port: int, keys: Path) -> str:
+def _mosquitto(port: int, keys: Path, saved: Path | None) -> str:
+    persistence = (
+        "persistence false"
+        if saved is None
+        else f"persistence true\npersistence_location {saved}/\nautosave_interval 1"
+    )
     # `user root`: started by root, mosquitto would else give up its rights and then could not
     # read its key; started by anybody else, the line has no effect.
     return f"""listener {port} 127.0.0.1
@@ -90,7 +97,7 @@ require_certificate true
 use_identity_as_username true
 tls_version tlsv1.3
 allow_anonymous false
-persistence false
+{persistence}
 max_inflight_messages 200
 max_queued_messages 100000
 user root
