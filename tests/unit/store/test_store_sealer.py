@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import base64
-import json
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from gateway.keys.platform import Recipient, load_recipient
+from gateway.keys.platform import load_recipient
 from gateway.model.clock import Trust
 from gateway.model.event import Event, Severity
 from gateway.model.ids import OPERATIONS, PERSONAL, Audience, ConsumerId, DeviceId, PointId
@@ -24,11 +19,10 @@ from gateway.store.batches import GapRecord
 from gateway.store.outbox import Outbox
 from gateway.store.sealer import SETTLED_AFTER_S, Sealer
 from gateway.store.sealing import Identity
-from simulators.platform.catalogue import Catalogue, open_catalogue
-from simulators.platform.columns import Contents, parse_contents
-from simulators.platform.keys import Opener, load_opening_key
-from simulators.platform.wire import EpochRecord, SealedBatch, open_batch, parse_batch, parse_epoch
+from provisioning.hpke import Kem, new_pair
+from simulators.platform.wire import EpochRecord
 from tests.clock import HandClock
+from tests.opened_store import Opened, epochs_in, opened
 from tests.sealing import identity
 
 EPOCH_S = 4 * 3600.0
@@ -44,72 +38,15 @@ BADGES = PointTable(
 
 
 @dataclass
-class Opened:
-    """One batch of the file, opened."""
-
-    stream: Stream
-    audience: str
-    sealed: SealedBatch
-    contents: Contents
-    catalogue: Catalogue
-
-    def cells(self) -> list[tuple[str, str, int, Any]]:
-        """Return device, point, milliseconds and value of each cell that has one."""
-        return sorted(
-            (
-                self.catalogue.sources[block.sources[row]][0],
-                self.catalogue.shapes[block.shape][column.point].name,
-                block.times[row],
-                value,
-            )
-            for block in self.contents.blocks
-            for column in block.columns
-            for row, value in zip(column.rows, column.values, strict=True)
-        )
-
-
-class Platform:
-    """Who holds the private keys: opens what lies in an outbox."""
-
-    def __init__(self, folder: Path) -> None:
-        private = X25519PrivateKey.generate()
-        raw = private.private_bytes_raw(), private.public_key().public_bytes_raw()
-        for part, content in zip(("private", "public"), raw, strict=True):
-            text = json.dumps({"kem": "x25519", part: base64.b64encode(content).decode()})
-            (folder / part).write_text(text)
-        self.recipient: Recipient = load_recipient(CITY, folder / "public")
-        self._opener = Opener(CITY, [load_opening_key(folder / "private")])
-
-    def epochs(self, outbox: Outbox) -> list[EpochRecord]:
-        records = outbox._db.execute("SELECT record FROM epoch ORDER BY number").fetchall()
-        return [parse_epoch(cbor2.loads(record).value[2]) for (record,) in records]
-
-    def open(self, outbox: Outbox) -> list[Opened]:
-        """Return every batch that a wrap for the city lets open, in the order of the file."""
-        keys = {record.epoch: self._opener.open(record) for record in self.epochs(outbox)}
-        sealed_in = {record.epoch: record.catalogue for record in self.epochs(outbox)}
-        found = []
-        everything = frozenset({OPERATIONS, PERSONAL})
-        for parcel in outbox.parcels(everything, {}, 1000, 2**24):
-            sealed = parse_batch(parcel.body)
-            key = keys[sealed.epoch]
-            if key is None:
-                continue
-            named = open_catalogue(sealed_in[sealed.epoch], sealed.epoch, key)
-            contents = parse_contents(open_batch(sealed, key), named, sealed)
-            found.append(Opened(parcel.stream, parcel.audience, sealed, contents, named))
-        return found
-
-
-@dataclass
 class Desk:
-    """A sealer, its file, and the platform that reads it."""
+    """A sealer, its file, and the key of the city that may open it."""
 
     clock: HandClock
     outbox: Outbox
     sealer: Sealer
-    platform: Platform
     identity: Identity
+    store: Path
+    private: Path
 
     def read(
         self, *cells: Cells, device: DeviceId = METER, table: PointTable = TABLE
@@ -121,10 +58,10 @@ class Desk:
         return self.sealer.write(list(readings), list(events)).batches
 
     def opened(self, stream: Stream | None = None) -> list[Opened]:
-        return [o for o in self.platform.open(self.outbox) if stream in {None, o.stream}]
+        return [o for o in opened(self.store, self.private) if stream in {None, o.stream}]
 
     def epochs(self, audience: Audience = OPERATIONS) -> list[EpochRecord]:
-        return [e for e in self.platform.epochs(self.outbox) if e.audience == audience]
+        return [epoch for epoch in epochs_in(self.store) if epoch.audience == audience]
 
 
 MakeDesk = Callable[..., Desk]
@@ -132,16 +69,17 @@ MakeDesk = Callable[..., Desk]
 
 @pytest.fixture
 def desk(tmp_path: Path, clock: HandClock) -> Iterator[MakeDesk]:
+    private, public, store = (tmp_path / name for name in ("private", "public", "store.db"))
+    for file, content in zip((private, public), new_pair(Kem.X25519), strict=True):
+        file.write_bytes(content)
     with ExitStack() as ending:
 
         def make(audiences: Iterable[Audience] = (OPERATIONS,)) -> Desk:
-            platform, who = Platform(tmp_path), identity()
-            entitled = {audience: frozenset({CITY}) for audience in audiences}
-            outbox = Outbox(tmp_path / "store.db", entitled, 2**20)
+            who, recipient = identity(), load_recipient(CITY, public)
+            outbox = Outbox(store, {a: frozenset({CITY}) for a in audiences}, 2**20)
             ending.callback(outbox.close)
-            recipients = {audience: [platform.recipient] for audience in audiences}
-            sealer = Sealer(outbox, who, recipients, clock, EPOCH_S)
-            return Desk(clock, outbox, sealer, platform, who)
+            sealer = Sealer(outbox, who, {a: [recipient] for a in audiences}, clock, EPOCH_S)
+            return Desk(clock, outbox, sealer, who, store, private)
 
         yield make
 
