@@ -98,7 +98,7 @@ class TokenKeyStore:
         private = {Attribute.CLASS: ObjectClass.PRIVATE_KEY, Attribute.KEY_TYPE: KeyType.EC}
         keys = {str(key[Attribute.LABEL]): key for key in self._session.get_objects(private)}
         if place.key not in keys:
-            there = ", ".join(map(repr, keys)) or "none"
+            there = ", ".join(map(repr, sorted(keys))) or "none"
             msg = (
                 f"token {place.token!r} has no EC private key {place.key!r} (there: {there}): "
                 "put the label right, or make the key"
@@ -124,7 +124,7 @@ class TokenKeyStore:
             raise KeyRefusedError(msg, option="pkcs11_module") from error
         tokens = {str(token.label): token for token in library.get_tokens()}
         if place.token not in tokens:
-            there = ", ".join(map(repr, tokens)) or "none"
+            there = ", ".join(map(repr, sorted(tokens))) or "none"
             msg = (
                 f"there is no token {place.token!r} (there: {there}): "
                 "plug it in, or put keys.pkcs11_token right"

@@ -9,14 +9,15 @@ from typing import Final
 
 from gateway.keys.device import KeyRefusedError, KeyStore, KeyUnavailableError
 
-AGAIN_AFTER_S: Final = 5.0
+AGAIN_AFTER_S: Final = 60.0
+"""A TPM that hangs costs the store's thread a few seconds each time."""
 
 
 @dataclass(slots=True)
 class SteadyKeyStore:
     """Stands before another key store; one signature at a time.
 
-    After a failure it fails at once for a few seconds; after a refusal (a wrong PIN counts each
+    After a failure it fails at once for a minute; after a refusal (a wrong PIN counts each
     time it is shown) until the next start.
     """
 

@@ -20,8 +20,8 @@ from typing import Final, NoReturn
 from gateway.keys.device import KeyRefusedError, KeyUnavailableError, plain_signature, read_pin
 
 TOOL: Final = "tpm2_sign"
-WITHIN_S: Final = 20.0
-"""A TPM signs in well under a second; it may be busy with somebody else's RSA key before."""
+WITHIN_S: Final = 5.0
+"""A TPM signs in well under a second; it may be busy with somebody else's key before."""
 
 _CODE: Final = re.compile(r"\(0x([0-9A-Fa-f]{3,8})\)")
 _SAID: Final = 200

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
+from gateway.keys.device import KeyUnavailableError
 from gateway.keys.platform import Recipient
 from gateway.model.clock import Clock, Instant, Trust
 from gateway.model.event import Event, Severity
@@ -92,6 +93,7 @@ class Sealer:
         Raises:
             StoreFullError: nothing was committed; the same may be tried again.
             StoreCorruptError: the file is damaged.
+            KeyUnavailableError: a new epoch is needed and cannot be signed now; likewise.
         """
         for reading in readings:
             source = reading.device, reading.table
@@ -159,13 +161,19 @@ class Sealer:
             or age_s >= (SETTLED_AFTER_S if self._knows_too_little(epoch) else self._epoch_s)
             or epoch.sources < len(catalogue.sources)
         ):
-            epoch = open_epoch(
-                self._identity,
-                catalogue,
-                self._recipients.get(audience, ()),
-                now,
-                self._references(catalogue),
-            )
+            try:
+                opened = open_epoch(
+                    self._identity,
+                    catalogue,
+                    self._recipients.get(audience, ()),
+                    now,
+                    self._references(catalogue),
+                )
+            except KeyUnavailableError:
+                if epoch is None or epoch.sources < len(catalogue.sources):
+                    raise
+                return epoch  # longer than it was meant to, until the key signs again
+            epoch = opened
             self._outbox.add_epoch(epoch, now.wall_ms)
             self._epochs[audience] = (epoch, self._clock.monotonic_s())
         return epoch

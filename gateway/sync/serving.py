@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.keys.device import KeyStore
+from gateway.keys.device import KeyStore, KeyUnavailableError
 from gateway.keys.platform import Signers
 from gateway.model.clock import Clock
 from gateway.model.errors import LinkDownError
@@ -256,7 +256,11 @@ class Serving:
             self.peer.version,
             why,
         )
-        self._put("hello", sign_hello(greeting, self.peer.key))
+        try:  # a token or a TPM takes its time: not on the loop
+            hello = await asyncio.to_thread(sign_hello, greeting, self.peer.key)
+        except KeyUnavailableError:
+            return  # the key store has said so; batches go on under epochs that are signed
+        self._put("hello", hello)
 
     def _channel_states(self) -> list[ChannelState]:
         return [
