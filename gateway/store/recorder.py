@@ -176,6 +176,7 @@ class Recorder:
             self.counters.dropped_values += left["values"]
             self.counters.dropped_events += left["events"]
             _log.error("lost-at-stop", extra=left)
+            self._readings, self._events = [], []
 
     async def _commit(self, *, events_only: bool) -> None:
         """Commit, and when the card takes nothing, take everything back and wait a moment."""
