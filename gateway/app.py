@@ -52,6 +52,7 @@ from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
 from gateway.store.store import StoreThread, alone_with, open_outbox
 from gateway.sync.backoff import Backoff
+from gateway.sync.budget import Budget
 from gateway.sync.serving import Peer
 from gateway.sync.session import Broker, client_context
 from gateway.sync.uplink import Uplink
@@ -254,7 +255,7 @@ class Agent:
 
     async def _build(self, outbox: Outbox) -> Rooms:
         recorder, sealer = self._recorder(outbox)
-        uplink = self._uplink(outbox)
+        uplink = self._uplink(outbox, sealer)
         recorder.committed = uplink.committed
         memories = await self._thread.submit(outbox.memories)
         pollers = self._pollers(outbox, memories, sealer)
@@ -308,7 +309,7 @@ class Agent:
 
         return Recorder(write, self._clock, site.store.seal_every_s), sealer
 
-    def _uplink(self, outbox: Outbox) -> Uplink:
+    def _uplink(self, outbox: Outbox, sealer: Sealer) -> Uplink:
         site = self._site
         audiences = frozenset(
             audience
@@ -327,8 +328,17 @@ class Agent:
             site.uplink.window,
         )
         backoff = Backoff(RECONNECT_FIRST_S, RECONNECT_MOST_S, Random().uniform)  # noqa: S311
-        happened = self._mailboxes.happened
-        return Uplink(peer, self._broker, outbox, self._thread, self._clock, happened, backoff)
+        return Uplink(
+            peer,
+            self._broker,
+            outbox,
+            self._thread,
+            self._clock,
+            self._mailboxes.happened,
+            backoff,
+            Budget(site.uplink.history_kib_per_min * 1024),
+            sealer.tell_newest,
+        )
 
     def _pollers(self, outbox: Outbox, memories: Mapping[str, str], sealer: Sealer) -> list[Poller]:
         def remember(device: DeviceId, memory: Mapping[str, Any]) -> None:

@@ -202,6 +202,13 @@ class UplinkOptions(Section):
         description="how long readings wait to go out together, in seconds: less traffic on a"
         " metered link; events and alarms never wait",
     )
+    history_kib_per_min: int = Field(
+        default=0,
+        ge=0,
+        le=1_048_576,
+        description="what readings that were kept may take of the link in a minute, in KiB; 0: all"
+        " they can; alarms, events and the newest state never wait",
+    )
     window: int = Field(
         default=64,
         ge=1,

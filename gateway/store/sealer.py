@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
@@ -12,7 +12,7 @@ from gateway.keys.platform import Recipient
 from gateway.model.clock import Clock, Instant, Trust
 from gateway.model.event import Event, Severity
 from gateway.model.ids import OPERATIONS, Audience, DeviceId
-from gateway.model.reading import Cells, PointTable, Reading
+from gateway.model.reading import PointTable, Reading
 from gateway.model.stream import Stream
 from gateway.store.batches import (
     Body,
@@ -24,6 +24,7 @@ from gateway.store.batches import (
 )
 from gateway.store.catalogue import Catalogue, References, Source, audiences_of
 from gateway.store.gathering import Gatherer
+from gateway.store.newest import Newest
 from gateway.store.outbox import Added, Outbox
 from gateway.store.sealing import Epoch, Identity, open_epoch
 
@@ -78,12 +79,13 @@ class Sealer:
         self._gatherers: dict[Audience, Gatherer] = {}
         self._catalogues: dict[Audience, Catalogue] = {}
         self._epochs: dict[Audience, tuple[Epoch, float]] = {}
-        self._last: dict[Source, Cells] = {}
+        self._expected: set[Source] = set()
+        self._newest = Newest()
         self._placed_boot = False
 
     def expect(self, device: DeviceId, table: PointTable) -> None:
         """Name a source before its first reading, so that the first epoch knows it."""
-        self._last[device, table] = ()
+        self._expected.add((device, table))
         for audience in audiences_of([table]):
             self._catalogue(audience).place(device, table)
 
@@ -97,12 +99,15 @@ class Sealer:
         """
         for reading in readings:
             source = reading.device, reading.table
-            if source not in self._last:
+            if source not in self._expected:
                 self.expect(*source)
-            self._last[source] = _merged(self._last[source], reading.cells)
+            self._newest.take(reading)
         now = self._clock.now()
         gaps = self._outbox.untold_gaps()
-        sealable = [*self._of_readings(readings, now), *self._of_events(events, now)]
+        sealable = [
+            *self._of_readings(readings, now, Stream.DATA, self._catalogues),
+            *self._of_events(events, now),
+        ]
         if gaps:
             told = pack_events([], [gap for _, gap in gaps], now)
             sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), told, ()))
@@ -123,15 +128,43 @@ class Sealer:
                 self._gatherer(epoch.audience).committed(epoch, sequence, inside, now_s)
         return _account(sealable, added, readings)
 
-    def _of_readings(self, readings: Sequence[Reading], now: Instant) -> Iterator[Sealable]:
+    def tell_newest(self, audiences: Collection[Audience]) -> int:
+        """Seal and commit the newest state of every point, on the stream `state`.
+
+        It is one batch for each audience, more only where the clock was set between its readings.
+        Every source keeps the moment of its own newest reading: nothing old looks fresh.
+
+        Args:
+            audiences: for whom.
+
+        Returns:
+            How many batches that was.
+
+        Raises:
+            StoreFullError: nothing was committed.
+            StoreCorruptError: the file is damaged.
+        """
+        wanted = [audience for audience in self._catalogues if audience in audiences]
+        now = self._clock.now()
+        sealable = self._of_readings(self._newest.readings(), now, Stream.STATE, wanted)
+        return len(self._outbox.add([(stream, epoch, body) for stream, epoch, body, _ in sealable]))
+
+    def _of_readings(
+        self,
+        readings: Sequence[Reading],
+        now: Instant,
+        stream: Stream,
+        audiences: Collection[Audience],
+    ) -> Iterator[Sealable]:
         for run in _runs(readings):
-            for audience, catalogue in self._catalogues.items():
+            for audience in audiences:
+                catalogue = self._catalogues[audience]
                 if not any(catalogue.place(reading.device, reading.table) for reading in run):
                     continue
                 epoch = self._epoch(audience, now)
                 body = pack_readings(run, catalogue, epoch.references)
                 if body is not None:
-                    yield Stream.DATA, epoch, body, run
+                    yield stream, epoch, body, run
 
     def _of_events(self, events: Sequence[Event], now: Instant) -> Iterator[Sealable]:
         lanes: dict[tuple[Stream, Audience], list[Event]] = {}
@@ -184,18 +217,12 @@ class Sealer:
     def _references(self, catalogue: Catalogue) -> References:
         """Return the last values of each source, as far as they are known."""
         references = {}
-        for (device, table), cells in self._last.items():
+        for device, table in self._expected:
+            cells = self._newest.cells((device, table))
             placed = catalogue.place(device, table)
             if placed is not None and cells:
                 references[placed.number] = references_of(placed.shape, placed.pick(cells))
         return references
-
-
-def _merged(before: Cells, cells: Cells) -> Cells:
-    """Return the cells, with what was there before where nothing was told."""
-    if not before or None not in cells:
-        return cells
-    return tuple(old if new is None else new for old, new in zip(before, cells, strict=True))
 
 
 def _runs(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:

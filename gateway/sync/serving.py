@@ -19,6 +19,7 @@ from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
 from gateway.store.outbox import Outbox, Parcel, Settled
 from gateway.store.store import StoreThread
+from gateway.sync.budget import Budget
 from gateway.sync.session import Session
 from gateway.sync.window import Window
 from gateway.sync.wire import (
@@ -42,8 +43,8 @@ GOODBYE_S: Final = 1.0
 FETCH_BYTES: Final = 256 * 1024
 INFLIGHT_MOST: Final = 64
 """Messages that may be with the broker without its PUBACK; its own receive maximum may be less."""
-URGENT: Final = Stream.EVENT
-"""This stream and the more urgent ones go out even when the window is full of history."""
+URGENT: Final = Stream.STATE
+"""This stream and the more urgent ones wait for neither the window nor the budget of history."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +89,7 @@ class Serving:
     clock: Clock
     traffic: Traffic
     window: Window
+    budget: Budget
     delivered: set[int]
     """Numbers of the epochs whose records the platform has, or that went out on this connection."""
     _said_not_ack: bool = False
@@ -199,15 +201,17 @@ class Serving:
                 if not await self._publish(parcel):
                     return False  # what of the hole is left comes again when it is due again
                 self.traffic.repeats += 1
+                self._spend(parcel, now_s)
         while room := self._free():
-            least_urgent = Stream.MEDIA if self.window.room else URGENT
+            affordable = self.budget.left(now_s)
+            least_urgent = Stream.MEDIA if self.window.room and affordable > 0 else URGENT
             count = min(room, self.window.room or room)
             parcels = await self.thread.submit(
                 self.outbox.parcels,
                 self.peer.audiences,
                 self.window.sent,
                 count,
-                FETCH_BYTES,
+                round(min(FETCH_BYTES, max(affordable, 1))),
                 least_urgent,
                 math.inf if stopping else now_s,
             )
@@ -217,7 +221,13 @@ class Serving:
                 if not await self._publish(parcel):
                     return False
                 self.window.went_out((parcel.stream, parcel.audience), parcel.sequence, now_s)
+                self._spend(parcel, now_s)
         return False
+
+    def _spend(self, parcel: Parcel, now_s: float) -> None:
+        """Charge history to its budget; what is urgent costs nothing."""
+        if parcel.stream > URGENT:
+            self.budget.spend(len(parcel.body), now_s)
 
     def _free(self) -> int:
         most = min(INFLIGHT_MOST, self.session.receive_maximum)

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.model.clock import Clock
-from gateway.model.errors import IdentityRejectedError, LinkDownError
+from gateway.model.errors import (
+    IdentityRejectedError,
+    LinkDownError,
+    StoreCorruptError,
+    StoreFullError,
+)
 from gateway.model.event import Event, Severity
+from gateway.model.ids import Audience
+from gateway.model.stream import Stream
 from gateway.store.outbox import Outbox
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
+from gateway.sync.budget import Budget
 from gateway.sync.serving import Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
-from gateway.sync.window import Window
+from gateway.sync.window import ChannelKey, Window
 from gateway.sync.wire import topic_down
 
 _log = logging.getLogger(__name__)
@@ -23,33 +33,36 @@ _log = logging.getLogger(__name__)
 WELL_AFTER_S: Final = 10.0
 """A connection that lasted so long was a success; one that is ended at once must not be a storm."""
 
+STATE_FROM: Final = 10
+"""With more batches of readings than this to catch up with, the newest state goes ahead of them."""
+STATE_EVERY_S: Final = 60.0
+"""A link that comes and goes gets no newer state within this time."""
 
+
+@dataclass(eq=False)
 class Uplink:
     """The task that keeps one consumer supplied."""
 
-    def __init__(
-        self,
-        peer: Peer,
-        broker: Broker,
-        outbox: Outbox,
-        thread: StoreThread,
-        clock: Clock,
-        happened: Callable[[Event], None],
-        backoff: Backoff,
-    ) -> None:
-        """Take everything that is needed; `happened` gets what people should know."""
-        self._peer = peer
-        self._broker = broker
-        self._outbox = outbox
-        self._thread = thread
-        self._clock = clock
-        self._happened = happened
-        self._backoff = backoff
-        self._wake = asyncio.Event()
-        self._lost_at_s: float | None = None
-        self._told_identity = False
-        self._stopped = asyncio.Event()
-        self.traffic = Traffic()
+    peer: Peer
+    """Who we are and with whom we settle."""
+    broker: Broker
+    outbox: Outbox
+    thread: StoreThread
+    """On which the outbox is used."""
+    clock: Clock
+    happened: Callable[[Event], None]
+    """Gets what people should know."""
+    backoff: Backoff
+    budget: Budget = field(default_factory=lambda: Budget(0))
+    """What history may take."""
+    tell_newest: Callable[[Collection[Audience]], int] = lambda _: 0
+    """`Sealer.tell_newest`, called on the store's thread after an outage."""
+    traffic: Traffic = field(default_factory=Traffic)
+    _told_newest_s: float = -math.inf
+    _wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _lost_at_s: float | None = None
+    _told_identity: bool = False
+    _stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def committed(self) -> None:
         """Say that there is something new in the store."""
@@ -71,47 +84,68 @@ class Uplink:
                 self._note_lost(error)
                 if not self._told_identity:
                     self._told_identity = True
-                    now = self._clock.now()
+                    now = self.clock.now()
                     args = {"reason": str(error)}
-                    self._happened(Event("identity-rejected", now, Severity.ALARM, args=args))
-            await waited(self._stopped, self._backoff.next_s())
+                    self.happened(Event("identity-rejected", now, Severity.ALARM, args=args))
+            await waited(self._stopped, self.backoff.next_s())
 
     async def _one_connection(self) -> None:
-        gateway, consumer = self._peer.gateway, self._peer.consumer
+        gateway, consumer = self.peer.gateway, self.peer.consumer
         session = await Session.connect(
-            self._broker, gateway, [topic_down(gateway, "ack")], self._wake.set
+            self.broker, gateway, [topic_down(gateway, "ack")], self._wake.set
         )
         try:
-            settled = await self._thread.submit(self._outbox.cursors, consumer)
-            has = await self._thread.submit(self._outbox.delivered_epochs, consumer)
+            settled = await self.thread.submit(self.outbox.cursors, consumer)
+            has = await self.thread.submit(self.outbox.delivered_epochs, consumer)
             serving = Serving(
-                self._peer,
+                self.peer,
                 session,
-                self._outbox,
-                self._thread,
-                self._clock,
+                self.outbox,
+                self.thread,
+                self.clock,
                 self.traffic,
-                Window(self._peer.most_unsettled, settled),
+                Window(self.peer.most_unsettled, settled),
+                self.budget,
                 has,
             )
             self._note_back()
-            since_s = self._clock.monotonic_s()
+            await self._catch_up(settled)
+            since_s = self.clock.monotonic_s()
             try:
                 await serving.run(self._wake, self._stopped.is_set)
             finally:
-                if self._clock.monotonic_s() - since_s >= WELL_AFTER_S:
-                    self._backoff.reset()
+                if self.clock.monotonic_s() - since_s >= WELL_AFTER_S:
+                    self.backoff.reset()
         finally:
             self.traffic.connected = False
             await session.close()
 
+    async def _catch_up(self, settled: Mapping[ChannelKey, int]) -> None:
+        """After an outage have the newest state told, so that it need not wait for history."""
+        behind = {
+            channel.audience
+            for channel in self.outbox.channels
+            if channel.stream is Stream.DATA
+            and channel.audience in self.peer.audiences
+            and channel.newest - max(settled.get(channel.key, 0), channel.oldest - 1) > STATE_FROM
+        }
+        now_s = self.clock.monotonic_s()
+        if not behind or now_s - self._told_newest_s < STATE_EVERY_S:
+            return
+        try:
+            await self.thread.submit(self.tell_newest, behind)
+        except (StoreFullError, StoreCorruptError) as error:
+            _log.warning("newest-not-told", extra={"error": str(error)})
+        else:
+            self._told_newest_s = now_s
+
     def _note_lost(self, error: LinkDownError | IdentityRejectedError) -> None:
         """Say once that the link is gone."""
         if self._lost_at_s is None:
-            self._lost_at_s = self._clock.monotonic_s()
+            self._lost_at_s = self.clock.monotonic_s()
             _log.warning("link-lost", extra={"error": str(error)})
             args = {"reason": str(error)}
-            self._happened(Event("link-lost", self._clock.now(), Severity.WARNING, args=args))
+            self.happened(Event("link-lost", self.clock.now(), Severity.WARNING, args=args))
 
     def _note_back(self) -> None:
         """Say once that it is back, and for how long it was gone."""
@@ -119,7 +153,7 @@ class Uplink:
         self.traffic.connected = True
         self.traffic.connects += 1
         if self._lost_at_s is not None:
-            gone_s = round(self._clock.monotonic_s() - self._lost_at_s, 1)
+            gone_s = round(self.clock.monotonic_s() - self._lost_at_s, 1)
             self._lost_at_s = None
             _log.info("link-back", extra={"duration_s": gone_s})
-            self._happened(Event("link-back", self._clock.now(), args={"duration_s": gone_s}))
+            self.happened(Event("link-back", self.clock.now(), args={"duration_s": gone_s}))

@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -18,15 +18,16 @@ from gateway.keys.device import load_device_key
 from gateway.keys.platform import load_signers
 from gateway.model.clock import SystemClock
 from gateway.model.event import Event, Severity
-from gateway.model.ids import OPERATIONS, ConsumerId, GatewayId
+from gateway.model.ids import OPERATIONS, Audience, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.outbox import Outbox
 from gateway.store.sealing import Epoch
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
+from gateway.sync.budget import Budget
 from gateway.sync.serving import Peer
 from gateway.sync.session import Broker, Session, client_context
-from gateway.sync.uplink import Uplink
+from gateway.sync.uplink import STATE_FROM, Uplink
 from provisioning.authority import Authority
 from simulators.lines.proxy import Cut, Pass, link_proxy
 from tests.broker import Mosquitto
@@ -66,6 +67,7 @@ class Gateway:
             SystemClock(),
             self.events.append,
             Backoff(0.05, 0.2, Random(1).uniform),
+            tell_newest=self._tell_newest,
         )
         self._epoch: Epoch | None = None
 
@@ -77,6 +79,12 @@ class Gateway:
         for _ in range(count):
             await self.thread.submit(self.outbox.add, [(stream, self._epoch, body())])
         self.uplink.committed()
+
+    def _tell_newest(self, audiences: Collection[Audience]) -> int:
+        """Put a batch into the outbox in the place of a sealer."""
+        if self._epoch is None or OPERATIONS not in audiences:
+            return 0
+        return len(self.outbox.add([(Stream.STATE, self._epoch, body())]))
 
     def kept(self, stream: Stream = Stream.DATA) -> int:
         """Return how many batches of a stream wait."""
@@ -220,6 +228,53 @@ async def test_a_batch_refused_three_times_is_told_as_a_gap_and_blocks_nothing(
     assert [(gap.stream, gap.first, gap.last) for _, gap in gaps] == [(3, 2, 2)]
 
 
+async def test_after_an_outage_alarms_come_first_then_the_newest_state_then_history(
+    tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
+) -> None:
+    async with (
+        link_proxy(("127.0.0.1", broker.port)) as link,
+        running(tmp_path, authority, plain(link.port)) as gateway,
+    ):
+        await until(lambda: gateway.uplink.traffic.connected)
+        await link.set_mode(Cut())
+        await until(lambda: not gateway.uplink.traffic.connected)
+        await gateway.seal(STATE_FROM + 1)
+        await gateway.seal(1, Stream.EVENT)
+        await gateway.seal(1, Stream.ALARM)
+        await link.set_mode(Pass())
+        await wait(platform, lambda: len(platform.sequences) == STATE_FROM + 4)
+
+    streams = [stream for stream, _ in platform.sequences]
+    assert streams[:4] == ["alarm", "event", "state", "data"]
+    assert platform.sequences[3:] == [("data", n) for n in range(1, STATE_FROM + 2)]
+
+
+async def test_with_little_to_catch_up_with_no_state_is_told(
+    tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
+) -> None:
+    async with running(tmp_path, authority, plain(broker.port)) as gateway:
+        await gateway.seal(STATE_FROM)
+        await wait(platform, lambda: len(platform.sequences) == STATE_FROM)
+
+    assert {stream for stream, _ in platform.sequences} == {"data"}
+
+
+async def test_history_keeps_its_budget_and_nothing_urgent_waits_for_it(
+    tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
+) -> None:
+    async with running(tmp_path, authority, plain(broker.port)) as gateway:
+        gateway.uplink.budget = Budget(2_000)
+        await gateway.seal(10)
+        await wait(platform, lambda: bool(platform.sequences))
+        for stream in (Stream.EVENT, Stream.ALARM, Stream.STATE):
+            await gateway.seal(3, stream)
+        await wait(platform, lambda: platform.arrivals.total() >= 10)
+
+        sent = gateway.uplink.traffic.sent_bytes["data"]
+        assert sent - len(body().packed) < 1_000  # a tenth of a minute's and what comes in seconds
+        assert gateway.kept() == 10
+
+
 async def test_after_a_cut_only_what_was_not_settled_comes_again(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
@@ -349,7 +404,7 @@ async def test_a_broker_that_hangs_up_at_once_is_tried_later_each_time(
             waits.append(high)
             return min(high, 0.02)
 
-        gateway.uplink._backoff = Backoff(0.001, 100, drawn)
+        gateway.uplink.backoff = Backoff(0.001, 100, drawn)
         await until(lambda: len(waits) >= 8)
 
     assert waits[:8] == [0.001 * 2**n for n in range(8)]
@@ -388,7 +443,7 @@ async def test_a_stop_does_not_wait_for_the_next_try(tmp_path: Path, authority: 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         async with running(tmp_path, authority, plain(taken.getsockname()[1])) as gateway:
-            gateway.uplink._backoff = Backoff(60, 60, lambda _low, high: high)
+            gateway.uplink.backoff = Backoff(60, 60, lambda _low, high: high)
             await until(lambda: bool(gateway.events))
             begun_s = asyncio.get_running_loop().time()
             gateway.uplink.stop()

@@ -18,7 +18,7 @@ from gateway.config.site import Site
 from gateway.config.wording import allowed
 
 README = Path(site.__file__).with_name("README.md").read_text(encoding="utf-8")
-UNITS = ("_s", "_mib", "_hours")
+UNITS = ("_s", "_mib", "_hours", "_kib_per_min")
 PLAIN = {"port", "window", "retries"}
 """Numbers without a unit: a TCP port, and counts."""
 

@@ -305,3 +305,42 @@ def test_sealed_bytes_are_shared_out_by_values(desk: MakeDesk) -> None:
     assert sealed.values == 8
     assert sealed.by_device[METER] == 3 * sealed.by_device[other]
     assert sum(sealed.by_device.values()) <= sealed.bytes
+
+
+def test_the_newest_state_is_one_batch_with_every_point_at_its_own_moment(desk: MakeDesk) -> None:
+    made = desk()
+    other = DeviceId("meter-2")
+    made.write(made.read((230, 5)) + made.read((7, 8), device=other))
+    made.clock.advance(10)
+    made.write(made.read((231, None)))
+    made.clock.advance(3600)
+
+    told = made.sealer.tell_newest([OPERATIONS])
+
+    (state,) = made.opened(Stream.STATE)
+    assert told == 1
+    assert state.sealed.start.mono == made.clock.mono_ms - 3_610_000
+    assert state.cells() == [
+        ("meter-1", "energy", 10_000, 5),
+        ("meter-1", "power", 10_000, 231),
+        ("meter-2", "energy", 0, 8),
+        ("meter-2", "power", 0, 7),
+    ]
+
+
+def test_the_newest_state_is_told_to_whom_it_is_for(desk: MakeDesk) -> None:
+    made = desk((OPERATIONS, PERSONAL))
+    made.write(made.read((True, "04:A2:19"), device=READER, table=BADGES))
+
+    made.sealer.tell_newest([PERSONAL])
+
+    (state,) = made.opened(Stream.STATE)
+    assert (state.audience, state.cells()[0][3]) == ("personal", "04:A2:19")
+
+
+def test_nothing_read_is_nothing_told(desk: MakeDesk) -> None:
+    made = desk()
+    made.sealer.expect(METER, TABLE)
+
+    assert made.sealer.tell_newest([OPERATIONS]) == 0
+    assert made.opened() == []
