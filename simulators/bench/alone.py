@@ -7,7 +7,7 @@ from typing import Final
 from simulators.bench import usage
 from simulators.bench.figures import Sheet, at_least, at_most
 from simulators.bench.form import Form
-from simulators.bench.rig import Seen, per_100k, rig
+from simulators.bench.rig import Seen, per_100k, rig, workshop
 from simulators.bench.site_file import Load
 
 DRAINED_WITHIN_S: Final = 120.0
@@ -18,7 +18,7 @@ async def store(form: Form) -> Sheet:
     """Seal and commit the readings of a site as fast as it goes, a second of the site at a time."""
     sheet = Sheet("store")
     load = Load(20 * form.work, 50)
-    async with rig(form.folder, form.broker) as site:
+    async with workshop(form.folder) as site:
         await site.load(load)
         site_file = site.write_site(load.placed, load.period_s)
         seconds = round(form.choose(50, 300) / form.work**0.5)
@@ -42,7 +42,7 @@ async def acquisition(form: Form) -> Sheet:
     sheet = Sheet("acquisition")
     load = Load(20 * form.work, 50, period_s=0.001)
     for_s = form.choose(1, 5)
-    async with rig(form.folder, form.broker) as site:
+    async with workshop(form.folder) as site:
         await site.load(load)
         site_file = site.write_site(load.placed, load.period_s)
         told = await site.worker("gateway.benchmarks.acquisition", str(site_file), f"--for={for_s}")

@@ -22,6 +22,7 @@ from simulators.programs.children import ChildError
 
 app = typer.Typer(help="Measure this build on this machine, beside its budgets.")
 
+QUICK_AT_ONCE: Final = 3
 WORK: Final = (1, 2, 4, 8)
 """How many times the usual work a plot shows."""
 
@@ -56,7 +57,11 @@ def bench(
     if unknown:
         msg = f"there is no {', '.join(unknown)}; there are: {', '.join(MEASUREMENTS)}"
         raise typer.BadParameter(msg)
-    chosen = [MEASUREMENTS[name] for name in MEASUREMENTS if not only or name in only]
+    chosen = [
+        each
+        for name, each in MEASUREMENTS.items()
+        if (name in only if only else each.in_quick or not quick)
+    ]
     console = Console(stderr=as_json_)
     place = (folder or Path(tempfile.mkdtemp(prefix="mayak-bench-"))).resolve()
     place.mkdir(parents=True, exist_ok=True)
@@ -82,15 +87,28 @@ def bench(
 async def _measure(
     chosen: list[Measurement], form: Form, runs: int | None, console: Console
 ) -> list[Figure]:
-    figures: list[Figure] = []
-    for measurement in chosen:
+    """Measure one after the other; in the short form several at once: it is rough anyway."""
+    at_once = asyncio.Semaphore(QUICK_AT_ONCE if form.quick else 1)
+
+    async def repeat(measurement: Measurement) -> list[Figure]:
         times = runs or (1 if form.quick else measurement.runs)
         sheets = []
-        for number in range(1, times + 1):
-            console.print(f"{measurement.what} ({number} of {times})", highlight=False)
-            sheets.append(await measurement.measure(form.of(f"{measurement.name}-{number}")))
-        figures += merged(sheets)
-    return figures
+        async with at_once:
+            for number in range(1, times + 1):
+                console.print(f"{measurement.what} ({number} of {times})", highlight=False)
+                sheets.append(await measurement.measure(form.of(f"{measurement.name}-{number}")))
+        return merged(sheets)
+
+    failed: list[BaseException] = []
+    tasks = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(repeat(each), name=each.name) for each in chosen]
+    except* ChildError as broken:
+        failed += broken.exceptions
+    if failed:
+        raise failed[0]
+    return [figure for task in tasks for figure in task.result()]
 
 
 async def _plot(

@@ -52,3 +52,5 @@ class Measurement:
     measure: Measure
     runs: int = 3
     """Of the usual form: the median is told."""
+    in_quick: bool = True
+    """Whether the short form has it without being asked for it."""

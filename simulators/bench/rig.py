@@ -7,12 +7,12 @@ import json
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from simulators.bench import usage
-from simulators.bench.site_file import GATEWAY, Load, Placed, profile, site
+from simulators.bench.site_file import GATEWAY, PROFILE, Load, Placed, profile, site
 from simulators.programs.children import Child, ChildError, Children, mayak
 from simulators.programs.parts import Parts
 
@@ -59,19 +59,15 @@ class Window:
 
 
 @dataclass(slots=True)
-class Rig:
-    """The parts of a site, started one after the other."""
+class Workshop:
+    """Keys, twins and site file: what a single room needs."""
 
     parts: Parts
-    broker_kind: str
-    broker: Child
-    broker_port: int
-    link: Child
-    link_port: int
-    receiver: Child
-    twins: Child | None = None
+    _: KW_ONLY
+    link_port: int = 8883
+    """Where the agent is to find the broker."""
     lines: dict[str, Any] = field(default_factory=dict)  # Any: JSON values of the ready file
-    _agent: Child | None = None
+    _twins: Child | None = None
 
     @property
     def folder(self) -> Path:
@@ -79,16 +75,13 @@ class Rig:
         return self.parts.folder
 
     @property
-    def agent(self) -> Child:
-        """Return the agent.
+    def twins(self) -> Child:
+        """Return the twins.
 
         Raises:
-            ChildError: it was not started.
+            ChildError: they were not started.
         """
-        if self._agent is None:
-            msg = "the agent was not started"
-            raise ChildError(msg)
-        return self._agent
+        return _there(self._twins, "the twins")
 
     async def load(self, load: Load) -> None:
         """Start the twins of a load scene.
@@ -101,24 +94,69 @@ class Rig:
         await self.play(scene, load.registers)
 
     async def play(self, scene: Path, registers: int) -> None:
-        """Start the twins of a scene of banks; before others when there are some.
+        """Start the twins of a scene of banks with so many registers each.
 
         Raises:
             ChildError: they do not get ready.
         """
         folder = self.folder / "profiles"
         folder.mkdir(exist_ok=True)
-        (folder / "bench-bank.toml").write_text(profile(registers), encoding="utf-8")
-        self.twins, self.lines = await self.parts.twins(str(scene))
+        (folder / f"{PROFILE}.toml").write_text(profile(registers), encoding="utf-8")
+        self._twins, self.lines = await self.parts.twins(str(scene))
 
     def write_site(self, placed: list[Placed], period_s: float, options: str = "") -> Path:
         """Write the site file for the twins that run, and return it."""
         file = self.folder / "site.toml"
-        file.write_text(
-            site(placed, self.lines, self.link_port, period_s=period_s, options=options),
-            encoding="utf-8",
-        )
+        text = site(placed, self.lines, self.link_port, period_s=period_s, options=options)
+        file.write_text(text, encoding="utf-8")
         return file
+
+    async def baseline(self, program: str, load: Load, for_s: float, *, paced: bool) -> float:
+        """Return the CPU seconds that a baseline takes for 100,000 values of the same twins.
+
+        Raises:
+            ChildError: it fails.
+        """
+        came = await self.worker(
+            f"simulators.bench.{program}",
+            *(f"--to={line['host']}:{line['port']}" for line in self.lines.values()),
+            f"--units={1 if load.separate else load.devices}",
+            f"--registers={load.registers + 2}",
+            f"--period={load.period_s if paced else 0}",
+            f"--for={for_s}",
+        )
+        return per_100k(came["cpu_s"], came["values"])
+
+    async def worker(self, module: str, *arguments: str) -> dict[str, Any]:  # Any: JSON values
+        """Run a program that prints one JSON object to its end.
+
+        Raises:
+            ChildError: it fails.
+        """
+        out = await self.parts.must([sys.executable, "-m", module, *arguments])
+        told: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return told
+
+
+@dataclass(slots=True, kw_only=True)
+class Rig(Workshop):
+    """A whole site: broker, receiver, link, twins, agent."""
+
+    broker_kind: str
+    broker: Child
+    broker_port: int
+    link: Child
+    receiver: Child
+    _agent: Child | None = None
+
+    @property
+    def agent(self) -> Child:
+        """Return the agent that was started last.
+
+        Raises:
+            ChildError: it was not started.
+        """
+        return _there(self._agent, "the agent")
 
     async def start_agent(self, site_file: Path) -> float:
         """Start the agent; return the loop's time just before."""
@@ -198,32 +236,6 @@ class Rig:
         told = self.parts.last_told("proxy")
         return int(told["bytes_up"]) + int(told["bytes_down"])
 
-    async def baseline(self, program: str, load: Load, for_s: float, *, paced: bool) -> float:
-        """Return the CPU seconds that a baseline takes for 100,000 values of the same twins.
-
-        Raises:
-            ChildError: it fails.
-        """
-        came = await self.worker(
-            f"simulators.bench.{program}",
-            *(f"--to={line['host']}:{line['port']}" for line in self.lines.values()),
-            f"--units={1 if load.separate else load.devices}",
-            f"--registers={load.registers + 2}",
-            f"--period={load.period_s if paced else 0}",
-            f"--for={for_s}",
-        )
-        return per_100k(came["cpu_s"], came["values"])
-
-    async def worker(self, module: str, *arguments: str) -> dict[str, Any]:  # Any: JSON values
-        """Run a program that prints one JSON object to its end.
-
-        Raises:
-            ChildError: it fails.
-        """
-        out = await self.parts.must([sys.executable, "-m", module, *arguments])
-        told: dict[str, Any] = json.loads(out.splitlines()[-1])
-        return told
-
     async def stop_agent(self) -> None:
         """End the agent.
 
@@ -234,6 +246,13 @@ class Rig:
         if code:
             msg = f"the agent ended with {code}:\n{self.agent.last_words()}"
             raise ChildError(msg)
+
+
+def _there(child: Child | None, what: str) -> Child:
+    if child is None:
+        msg = f"{what}: not started"
+        raise ChildError(msg)
+    return child
 
 
 def _load_command(load: Load) -> list[str]:
@@ -256,19 +275,38 @@ def per_100k(cost: float, values: float) -> float:
 
 
 @asynccontextmanager
+async def workshop(folder: Path) -> AsyncIterator[Workshop]:
+    """Make keys in a folder; end every process of it at the end.
+
+    Raises:
+        ChildError: they cannot be made.
+    """
+    parts = Parts(Children(folder), GATEWAY)
+    try:
+        await parts.new_keys()
+        yield Workshop(parts)
+    finally:
+        await parts.children.stop_all()
+
+
+@asynccontextmanager
 async def rig(folder: Path, broker: str) -> AsyncIterator[Rig]:
     """Start keys, broker, receiver and link in a folder; end everything at the end.
 
     Raises:
         ChildError: a part does not start.
     """
-    children = Children(folder)
-    parts = Parts(children, GATEWAY)
-    try:
-        await parts.new_keys()
+    async with workshop(folder) as shop:
+        parts = shop.parts
         child, port, kind = await parts.broker(broker)
         receiver = await parts.platform(port)
         link, link_port = await parts.proxy(port)
-        yield Rig(parts, kind, child, port, link, link_port, receiver)
-    finally:
-        await children.stop_all()
+        yield Rig(
+            parts,
+            link_port=link_port,
+            broker_kind=kind,
+            broker=child,
+            broker_port=port,
+            link=link,
+            receiver=receiver,
+        )

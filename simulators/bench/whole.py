@@ -17,7 +17,7 @@ SETTLED_EPOCH_S: Final = 70.0
 """The first epoch of a boot knows no values to start differences from; it is followed after 60 s
 by one that does. What a reading takes on the wire is measured then."""
 ACKNOWLEDGED_WITHIN_S: Final = 30.0
-LIVE_SECONDS: Final = 3
+LIVE_SECONDS: Final = 1.5
 """So many seconds of readings are under way when nothing waits."""
 BACK_WITHIN_S: Final = 300.0
 """After a cut the agent's patience may have grown to two minutes."""
@@ -33,12 +33,12 @@ def whole(row: str, load: Load, budget: Budget | None) -> Measure:
     async def measure(form: Form) -> Sheet:
         sheet = Sheet(row)
         here = replace(load, devices=load.devices * form.work)
-        for_s = form.choose(4, 30)
+        for_s = form.choose(3, 30)
         async with rig(form.folder, form.broker) as site:
             await site.load(here)
             await site.start_agent(site.write_site(here.placed, here.period_s))
             await site.until(_delivers, "a first reading acknowledged", ACKNOWLEDGED_WITHIN_S)
-            await asyncio.sleep(form.choose(1, WARM_UP_S))
+            await asyncio.sleep(form.choose(0.5, WARM_UP_S))
             window = await site.window(for_s)
             memory = usage.memory(site.agent.process.pid)
             await site.stop_agent()
@@ -77,7 +77,7 @@ async def idle(form: Form) -> Sheet:
         await site.load(load)
         await site.start_agent(site.write_site(load.placed, load.period_s))
         await site.until(_delivers, "a first reading acknowledged", ACKNOWLEDGED_WITHIN_S)
-        await asyncio.sleep(form.choose(1, WARM_UP_S))
+        await asyncio.sleep(form.choose(0.5, WARM_UP_S))
         window = await site.window(form.choose(4, 60))
         memory = usage.memory(site.agent.process.pid)
         share = 100 * window.cpu_s / window.wall_s

@@ -67,13 +67,15 @@ class Parts:
                   "--host", "localhost", "--host", "127.0.0.1")
         )  # fmt: skip
 
-    async def broker(self, kind: str, port: int | None = None) -> tuple[Child, int, str]:
+    async def broker(
+        self, kind: str, port: int | None = None, *, persistent: bool = False
+    ) -> tuple[Child, int, str]:
         """Start a broker; return the process, its port and which one it is.
 
         Raises:
             ChildError: it is not installed, or does not listen in time.
         """
-        return await start_broker(self.children, self.keys, kind, port)
+        return await start_broker(self.children, self.keys, kind, port, persistent=persistent)
 
     async def platform(self, port: int) -> Child:
         """Start the receiver at the broker of that port.
@@ -81,9 +83,25 @@ class Parts:
         Raises:
             ChildError: it does not get ready.
         """
-        ready = self.folder / "platform.ready"
+        child, ready = await self.launch_platform(port)
+        await self.children.ready(child, ready)
+        return child
+
+    async def launch_platform(
+        self, port: int, *, name: str = "platform", share: str | None = None
+    ) -> tuple[Child, Path]:
+        """Start a receiver, and return it with the file that it writes once it is ready.
+
+        Args:
+            port: of the broker.
+            name: of this receiver, where several work on one database.
+            share: group with which it shares the load.
+        """
+        ready = self.folder / f"{name}.ready"
+        ready.unlink(missing_ok=True)
+        shared = [] if share is None else ["--share", share]
         child = await self.children.start(
-            "platform",
+            name,
             mayak(
                 "platform", "run", "--db", str(self.database),
                 "--broker", f"localhost:{port}", "--tls-ca", str(self.keys / "ca.pem"),
@@ -92,11 +110,10 @@ class Parts:
                 "--hpke-key", str(self.keys / f"{CONSUMER}-hpke.key"),
                 "--sign-key", str(self.keys / f"{CONSUMER}-sign.key"),
                 "--city-ca", str(self.keys / "ca.pem"), "--consumer", CONSUMER,
-                "--ready", str(ready),
+                "--ready", str(ready), *shared,
             ),
         )  # fmt: skip
-        await self.children.ready(child, ready)
-        return child
+        return child, ready
 
     async def proxy(self, port: int) -> tuple[Child, int]:
         """Start a link before a port, and return it with the port it listens on.
@@ -124,7 +141,7 @@ class Parts:
         ready = self.folder / "twins.ready"
         command = mayak(
             "sim", "run", scene, "--ready", str(ready),
-            "--truth", str(self.folder / "truth.jsonl"), "--json",
+            "--truth", str(self.truth), "--json",
         )  # fmt: skip
         child = await self.children.start("twins", command)
         told = await self.children.ready(child, ready)
@@ -155,11 +172,19 @@ class Parts:
         )
         return told
 
-    async def ledger(self, kills_ms: Iterable[int]) -> dict[str, Any]:  # Any: JSON values
+    @property
+    def truth(self) -> Path:
+        """Return the journal of what the twins served; whole once they have ended."""
+        return self.folder / "truth.jsonl"
+
+    async def ledger(
+        self, kills_ms: Iterable[int], truth: Path | None = None
+    ) -> dict[str, Any]:  # Any: JSON values
         """Return the platform's account with the twins' truth.
 
         Args:
             kills_ms: wall times of SIGKILLs; what was served just before one may be missing.
+            truth: a part of the journal to look at; None: all of it.
 
         Raises:
             ChildError: there is no account.
@@ -172,7 +197,7 @@ class Parts:
         _, out, err = await output_of(
             mayak(
                 "platform", "ledger", "--db", str(self.database), "--json",
-                "--truth", str(self.folder / "truth.jsonl"), "--forgive", str(file),
+                "--truth", str(truth or self.truth), "--forgive", str(file),
             )
         )  # fmt: skip
         try:

@@ -1,0 +1,154 @@
+"""The link goes, in four ways; then every number that the twins served is looked up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import signal
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Final
+
+from gateway.model.clock import SystemClock
+from gateway.model.files import durable_write
+from simulators.bench.figures import Sheet, at_least, at_most
+from simulators.bench.form import Form
+from simulators.bench.rig import Rig, Seen, rig
+from simulators.bench.site_file import Load
+from simulators.truth import Served, read_truth
+
+LIVE_SECONDS: Final = 1.5
+"""So many seconds of readings are under way when nothing waits."""
+BACK_WITHIN_S: Final = 300.0
+KILLS: Final = 3
+BETWEEN_S: Final = 2.0
+DELIVERED: Final = at_least(97)
+
+
+@dataclass(slots=True)
+class Outage:
+    """One that was played."""
+
+    name: str
+    begin_ms: int
+    end_ms: int = 0
+    back_s: float = 0.0
+    """From the end of the outage until nothing waited any more."""
+    over_ms: int = 0
+
+
+@dataclass(slots=True)
+class Play:
+    """Outages on one site, one after the other."""
+
+    site: Rig
+    load: Load
+    clock: SystemClock = field(default_factory=SystemClock)
+    played: list[Outage] = field(default_factory=list)
+    kills_ms: list[int] = field(default_factory=list)
+
+    async def stop(self, for_s: float) -> None:
+        """End the broker, and start it again on the same port."""
+        await self.site.broker.stop()
+        await asyncio.sleep(for_s)
+        kind, port = self.site.broker_kind, self.site.broker_port
+        self.site.broker, *_ = await self.site.parts.broker(kind, port)
+
+    async def cut(self, for_s: float) -> None:
+        """Reset the connection and refuse new ones."""
+        await self._link("cut", for_s)
+
+    async def black_hole(self, for_s: float) -> None:
+        """Let nothing pass and nothing end."""
+        await self._link("black_hole", for_s)
+
+    async def kills(self, for_s: float) -> None:
+        """Cut the link and kill the agent three times meanwhile."""
+        site = self.site
+        site.link.tell({"mode": "cut"})
+        for _ in range(KILLS):
+            await asyncio.sleep(for_s / (KILLS + 1))
+            self.kills_ms.append(self.clock.now().wall_ms)
+            await site.agent.stop(signal.SIGKILL)
+            await site.start_agent(site.folder / "site.toml")
+        await asyncio.sleep(for_s / (KILLS + 1))
+        site.link.tell({"mode": "pass"})
+
+    async def _link(self, mode: str, for_s: float) -> None:
+        self.site.link.tell({"mode": mode})
+        await asyncio.sleep(for_s)
+        self.site.link.tell({"mode": "pass"})
+
+    async def go(self, name: str, way: Callable[[float], Awaitable[None]], for_s: float) -> None:
+        """Play one outage and wait until nothing waits any more.
+
+        Raises:
+            ChildError: it does not come to an end.
+        """
+        await asyncio.sleep(BETWEEN_S)
+        outage = Outage(name, self.clock.now().wall_ms)
+        await way(for_s)
+        outage.end_ms = self.clock.now().wall_ms
+        back_s = asyncio.get_running_loop().time()
+        caught_up = await self.site.until(self._caught_up, f"all of {name}", BACK_WITHIN_S)
+        outage.back_s = caught_up.at_s - back_s
+        outage.over_ms = self.clock.now().wall_ms
+        self.played.append(outage)
+
+    def _caught_up(self, seen: Seen) -> bool:
+        return seen.produced > 0 and seen.kept <= LIVE_SECONDS * self.load.values
+
+
+async def outages(form: Form) -> Sheet:
+    """Stop, cut, black hole, and a cut with three SIGKILLs."""
+    sheet = Sheet("outages")
+    load = Load(20, 50)
+    lengths = [2.0] if form.quick else [10.0 * form.work]
+    if form.long:
+        lengths.append(60.0)
+    async with rig(form.folder, form.broker) as site:
+        await site.load(load)
+        await site.start_agent(site.write_site(load.placed, load.period_s))
+        await site.until(lambda seen: seen.produced > seen.kept, "a first acknowledgement")
+        play = Play(site, load)
+        for for_s in lengths:
+            await play.go(f"broker stopped {for_s:.0f} s", play.stop, for_s)
+            await play.go(f"link cut {for_s:.0f} s", play.cut, for_s)
+            await play.go(f"black hole {for_s:.0f} s", play.black_hole, for_s)
+        killed_s = form.choose(4, 24)
+        await play.go(f"cut {killed_s:.0f} s with {KILLS} SIGKILLs", play.kills, killed_s)
+        await site.twins.stop()
+        await site.until(lambda seen: seen.kept == 0, "the rest", BACK_WITHIN_S)
+        await site.stop_agent()
+        served = read_truth(site.parts.truth)
+        for outage in play.played:
+            await _judge(sheet, site, play, outage, served)
+        total = (await site.parts.ledger(play.kills_ms))["total"]
+    note = "by the gateway's own sequences, over the whole run"
+    sheet.add("readings lost", total["lost"], "", at_most(0), note)
+    sheet.add("readings doubled", total["duplicated"], "", at_most(0), note)
+    return sheet
+
+
+async def _judge(
+    sheet: Sheet, site: Rig, play: Play, outage: Outage, served: Sequence[Served]
+) -> None:
+    """Look up what was served from the beginning of an outage until all was told."""
+    whole = await _look_up(site, play, served, outage.begin_ms, outage.over_ms)
+    within = await _look_up(site, play, served, outage.begin_ms, outage.end_ms)
+    note = f"of {whole['served']} answers; forgiven within 1 s of a kill: {whole['forgiven']}"
+    sheet.add(f"{outage.name}: lost", len(whole["missing"]), "", at_most(0), note)
+    sheet.add(f"{outage.name}: doubled", len(whole["doubled"]), "", at_most(0))
+    share = 100 * within["stored"] / within["served"] if within["served"] else 0.0
+    note = f"nothing waited any more {outage.back_s:.1f} s after the link was back"
+    sheet.add(f"{outage.name}: delivered", share, "%", DELIVERED, note)
+
+
+async def _look_up(
+    site: Rig, play: Play, served: Sequence[Served], begin_ms: int, end_ms: int
+) -> dict[str, Any]:  # Any: JSON values
+    file = site.folder / "truth-part.jsonl"
+    part = [entry for entry in served if begin_ms <= entry.wall_ms < end_ms]
+    durable_write(file, "".join(json.dumps(asdict(entry)) + "\n" for entry in part).encode())
+    told: dict[str, Any] = (await site.parts.ledger(play.kills_ms, file))["truth"]
+    return told
