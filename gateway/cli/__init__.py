@@ -1,8 +1,7 @@
 """`mayak`: finds the sub-command by entry point, loads that one and no other.
 
 An entry point under `gateway.commands` names a Typer app, or a plain function that takes the
-arguments and
-returns the exit code (for what must start light).
+arguments and returns the exit code (for what must start light).
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     known = {entry.name: entry for entry in entry_points(group=GROUP)}
     match arguments:
         case [] | ["-h" | "--help" | "help"]:
-            return _list(known)
+            return _run("help", lambda _arguments: _list(known), [])
         case ["-V" | "--version"]:
             sys.stdout.write(f"mayak {version('mayak')}\n")
             return os.EX_OK
@@ -46,8 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(name: str, command: object, arguments: list[str]) -> int:
     try:
         if isinstance(command, FunctionType):
-            return int(command(arguments))
-        return _run_typer(name, command, arguments)
+            code = int(command(arguments))
+        else:
+            code = _run_typer(name, command, arguments)
+        sys.stdout.flush()
     except ConfigError as error:
         for mistake in error.mistakes:
             sys.stderr.write(f"{mistake}\n")
@@ -62,6 +63,7 @@ def _run(name: str, command: object, arguments: list[str]) -> int:
         return EX_UNAVAILABLE
     except KeyboardInterrupt:
         return EX_INTERRUPTED
+    return code
 
 
 def _run_typer(name: str, app: object, arguments: list[str]) -> int:

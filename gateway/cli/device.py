@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -32,6 +34,8 @@ from gateway.plugins import Assembly, assemble
 read = typer.Typer(help="Read one device now.")
 write = typer.Typer(help="Set one point of a device now, and read it back.")
 
+DIGITS_MOST: Final = 40
+"""A whole number of more digits than any register has."""
 PLACES: Final = (Path("site.toml"), Path("/etc/mayak/site.toml"))
 
 SiteOption = Annotated[
@@ -157,18 +161,22 @@ def _plan(reads: dict[str, list[str]]) -> str:
 
 
 def _value(text: str) -> bool | int | float | str:
-    """Return the value a person typed: true, false, a number (also with a decimal comma), text."""
+    """Return the value a person typed: true, false, a number (also with a decimal comma), text.
+
+    What Python takes for a number and no person does (`nan`, `1_000`, other digits) stays text.
+    """
     match text.strip().lower():
         case "true" | "on":
             return True
         case "false" | "off":
             return False
-    for kind in (int, float):
-        try:
-            return kind(text.replace(",", "."))
-        except ValueError:
-            continue
-    return text
+    plain = text.strip().replace(",", ".")
+    if not re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", plain, re.ASCII | re.IGNORECASE):
+        return text
+    if plain.lstrip("+-").isdigit():
+        return int(plain) if len(plain) < DIGITS_MOST else text
+    number = float(plain)
+    return number if math.isfinite(number) else text
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:  # Any: JSON values

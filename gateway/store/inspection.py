@@ -3,24 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing
+from collections.abc import Iterable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 import cbor2
 from sqlite_utils import Database
 
-from gateway.keys.cose import ALG, CHACHA20_POLY1305, PARTIAL_IV, TAG_ENCRYPT0
 from gateway.model.errors import GatewayError
 from gateway.model.stream import Stream
 from gateway.store.channels import SEQUENCE_BITS, SEQUENCE_MASK
-from gateway.store.sealing import HEAD, VERSION
+from gateway.store.sealing import wrong_head
 
 RATE_WINDOW_MS: Final = 3_600_000
-HEAD_LEN: Final = 11
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,7 @@ def inspect(path: Path, max_mib: int) -> Status:
     Raises:
         GatewayError: there is no store, or it cannot be read.
     """
-    with closing(_open(path)) as db:
+    with _looking_at(path) as db:
         channels = tuple(_channel(db, row) for row in Database(db)["channel"].rows)
         (fact,) = db.execute("SELECT value FROM fact WHERE key = 'incarnation'").fetchone()
         (gaps,) = db.execute("SELECT count(*) FROM gap WHERE NOT told").fetchone()
@@ -92,11 +90,11 @@ def verify(path: Path) -> list[Finding]:
     Raises:
         GatewayError: there is no store, or it cannot be opened.
     """
-    with closing(_open(path)) as db:
+    with _looking_at(path) as db:
         try:
             problems = [row[0] for row in db.execute("PRAGMA integrity_check(20)")]
             findings = [Finding(path.name, text) for text in problems if text != "ok"]
-            return findings + list(_check_batches(db))
+            return [*findings, *_check_batches(db), *_check_sequences(db)]
         except sqlite3.DatabaseError as error:
             return [Finding(path.name, f"damaged: {error}")]
 
@@ -106,31 +104,54 @@ def export(path: Path, gateway: str, target: Path) -> int:
 
     Returns:
         How many messages were written.
+
+    Raises:
+        GatewayError: there is no store, it cannot be read, or the file cannot be written.
     """
+    with _looking_at(path) as db:
+        try:
+            with target.open("wb") as file:
+                return _write_all(db, gateway, file)
+        except OSError as error:
+            msg = f"{target}: cannot be written: {error.strerror}"
+            raise GatewayError(msg) from error
+
+
+def _write_all(db: sqlite3.Connection, gateway: str, file: BinaryIO) -> int:
     count = 0
-    with closing(_open(path)) as db, target.open("wb") as file:
-        for (record,) in db.execute("SELECT record FROM epoch ORDER BY number"):
-            cbor2.dump([f"mayak/1/{gateway}/up/epoch", record], file)
-            count += 1
-        streams = dict(db.execute("SELECT id, stream FROM channel").fetchall())
-        for row_id, body in db.execute("SELECT id, body FROM batch ORDER BY id"):
-            stream = Stream(streams[row_id >> SEQUENCE_BITS])
-            cbor2.dump([f"mayak/1/{gateway}/up/{stream.topic}", body], file)
-            count += 1
+    for (record,) in db.execute("SELECT record FROM epoch ORDER BY number"):
+        cbor2.dump([f"mayak/1/{gateway}/up/epoch", record], file)
+        count += 1
+    streams = dict(db.execute("SELECT id, stream FROM channel").fetchall())
+    for row_id, body in db.execute("SELECT id, body FROM batch ORDER BY id"):
+        stream = Stream(streams[row_id >> SEQUENCE_BITS])
+        cbor2.dump([f"mayak/1/{gateway}/up/{stream.topic}", body], file)
+        count += 1
     return count
 
 
-def _open(path: Path) -> sqlite3.Connection:
+@contextmanager
+def _looking_at(path: Path) -> Iterator[sqlite3.Connection]:
+    """Open the file for reading, as it is at one moment: the agent may go on writing.
+
+    Raises:
+        GatewayError: there is no store, or it cannot be read.
+    """
     if not path.exists():
         msg = f"{path}: there is no store yet; it is made when the agent first runs"
         raise GatewayError(msg)
     try:
-        db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5)
-        db.execute("SELECT count(*) FROM channel")
+        with closing(
+            sqlite3.connect(
+                f"{path.resolve().as_uri()}?mode=ro", uri=True, timeout=5, isolation_level=None
+            )
+        ) as db:
+            db.execute("BEGIN")
+            db.execute("SELECT count(*) FROM channel")
+            yield db
     except sqlite3.DatabaseError as error:
         msg = f"{path}: not a readable store: {error}"
         raise GatewayError(msg) from error
-    return db
 
 
 def _channel(db: sqlite3.Connection, row: dict[str, int]) -> ChannelStatus:
@@ -169,44 +190,47 @@ def _hours_left(db: sqlite3.Connection, room: int) -> float | None:
 def _check_batches(db: sqlite3.Connection) -> Iterator[Finding]:
     channels = {row[0]: row[1:] for row in db.execute("SELECT id, stream, audience FROM channel")}
     epochs = dict(db.execute("SELECT number, id FROM epoch").fetchall())
-    told = {
-        (row[0], row[1], sequence)
-        for row in db.execute("SELECT stream, audience, first, last FROM gap")
-        for sequence in range(row[2], row[3] + 1)
-    }
-    last: dict[int, int] = {}
-    for row_id, span, epoch, body in db.execute(
-        "SELECT id, span, epoch, body FROM batch ORDER BY id"
-    ):
+    for row_id, epoch, body in db.execute("SELECT id, epoch, body FROM batch ORDER BY id"):
         channel, sequence = row_id >> SEQUENCE_BITS, row_id & SEQUENCE_MASK
         where = f"channel {channel}, sequence {sequence}"
         if channel not in channels:
             yield Finding(where, "of no channel")
             continue
         stream, audience = channels[channel]
-        for missing in range(last.get(channel, sequence - span) + 1, sequence - span + 1):
-            if (stream, audience, missing) not in told:
-                yield Finding(where, f"sequence {missing} before it is gone and not told as a gap")
-        last[channel] = sequence
-        if (what := _wrong_head(body, stream, audience, sequence, epochs.get(epoch))) is not None:
+        if (what := wrong_head(body, stream, audience, sequence, epochs.get(epoch))) is not None:
             yield Finding(where, what)
 
 
-def _wrong_head(
-    body: bytes, stream: int, audience: str, sequence: int, epoch: bytes | None
-) -> str | None:
-    try:
-        message = cbor2.loads(body)
-        protected = cbor2.loads(message.value[0])
-        head = protected[HEAD]
-    except (cbor2.CBORDecodeError, ValueError, AttributeError, TypeError, LookupError):
-        return "is not a sealed batch"
-    if message.tag != TAG_ENCRYPT0 or protected[ALG] != CHACHA20_POLY1305 or head[0] != VERSION:
-        return "is not a sealed batch of this version"
-    if int.from_bytes(protected[PARTIAL_IV], "big") != sequence or len(head) != HEAD_LEN:
-        return "says another sequence"
-    if (head[2], head[3]) != (audience, stream):
-        return "says another channel"
-    if epoch is None or head[4] != epoch:
-        return "its epoch record is not here"
-    return None
+def _check_sequences(db: sqlite3.Connection) -> Iterator[Finding]:
+    """Find sequences that are neither here, nor told as a gap, nor settled by anybody."""
+    settled = dict(
+        db.execute("SELECT channel, max(settled) FROM cursor GROUP BY channel").fetchall()
+    )
+    for channel, stream, audience, newest in db.execute(
+        "SELECT id, stream, audience, newest FROM channel"
+    ).fetchall():
+        first = channel << SEQUENCE_BITS
+        here = db.execute(
+            "SELECT (id & ?) - span + 1, id & ? FROM batch WHERE id > ? AND id <= ?",
+            (SEQUENCE_MASK, SEQUENCE_MASK, first, first | SEQUENCE_MASK),
+        )
+        gaps = db.execute(
+            "SELECT first, last FROM gap WHERE stream = ? AND audience = ?", (stream, audience)
+        )
+        for gone in uncovered(settled.get(channel, 0) + 1, newest, [*here, *gaps]):
+            what = "{} to {} are gone and not told as a gap".format(*gone)
+            yield Finding(f"channel {channel}, sequences", what)
+
+
+def uncovered(
+    first: int, last: int, ranges: Iterable[tuple[int, int]]
+) -> Iterator[tuple[int, int]]:
+    """Yield what of `first` to `last` lies in none of the ranges, in order. All bounds belong."""
+    for begin, end in sorted(ranges):
+        if begin > last:
+            break
+        if begin > first:
+            yield first, begin - 1
+        first = max(first, end + 1)
+    if first <= last:
+        yield first, last
