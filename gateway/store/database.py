@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import secrets
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,7 +20,21 @@ _FULL: Final = {
     sqlite3.SQLITE_READONLY,
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
 }
+
+_DAMAGED: Final = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_FORMAT}
+
+_FOR_GOOD: Final = {
+    sqlite3.SQLITE_IOERR_FSYNC,
+    sqlite3.SQLITE_IOERR_DIR_FSYNC,
+    sqlite3.SQLITE_IOERR_READ,
+    sqlite3.SQLITE_IOERR_SHORT_READ,
+    sqlite3.SQLITE_IOERR_CORRUPTFS,
+}
+"""Errors of the card after which this file is not to be trusted: after a failed sync nobody knows
+what of it is there, and a second sync may succeed without writing it."""
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -31,6 +47,7 @@ def connect(path: Path) -> sqlite3.Connection:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(mode=0o600, exist_ok=True)
+        _sync_what_was_left(path)
         db = sqlite3.connect(
             path, isolation_level=None, timeout=BUSY_TIMEOUT_S, check_same_thread=False
         )
@@ -48,6 +65,22 @@ def connect(path: Path) -> sqlite3.Connection:
         msg = f"{path}: the store cannot be made: {error.strerror}"
         raise StoreFullError(msg) from error
     return db
+
+
+def _sync_what_was_left(path: Path) -> None:
+    """Sync the write-ahead log of a program that was killed.
+
+    What it had written but not synced counts as committed when the file is opened again: it would
+    be sent, and a power cut could still take it, and its sequence would then name something else.
+    """
+    log = path.with_name(f"{path.name}-wal")
+    for each in (log, path.parent):
+        if log.exists():
+            descriptor = os.open(each, os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
 
 
 @contextmanager
@@ -69,6 +102,37 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
             raise
     except sqlite3.DatabaseError as error:
         raise ours(error) from error
+
+
+def random_fact(db: sqlite3.Connection, key: str, length: int) -> bytes:
+    """Return the random bytes that the file keeps under a key; made when first asked for."""
+    db.execute(
+        "INSERT OR IGNORE INTO fact (key, value) VALUES (?, ?)", (key, secrets.token_bytes(length))
+    )
+    (value,) = db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
+    return bytes(value)
+
+
+def is_damage(error: sqlite3.DatabaseError, db: sqlite3.Connection) -> bool:
+    """Say whether the file has to be replaced; where the error leaves it open, look at the file.
+
+    Args:
+        error: what a statement raised.
+        db: on which it was raised.
+    """
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is None:
+        return False
+    if code & 0xFF in _DAMAGED or code in _FOR_GOOD:
+        return True
+    if code & 0xFF in _FULL:
+        return False
+    try:
+        (found,) = db.execute("PRAGMA quick_check(1)").fetchone()
+    except sqlite3.DatabaseError as failure:
+        code = int(getattr(failure, "sqlite_errorcode", 0))
+        return code & 0xFF in _DAMAGED or code in _FOR_GOOD
+    return bool(found != "ok")
 
 
 def ours(error: sqlite3.DatabaseError) -> StoreCorruptError | StoreFullError:

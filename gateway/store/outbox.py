@@ -8,62 +8,30 @@ from __future__ import annotations
 
 import logging
 import math
-import secrets
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, NamedTuple
 
 from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
 from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord
 from gateway.store.channels import SEQUENCE_MASK, Change, Channel, ChannelKey, Channels
-from gateway.store.database import connect, ours, transaction
+from gateway.store.database import connect, ours, random_fact, transaction
 from gateway.store.migrations import migrate
+from gateway.store.parcels import Added, HandOut, Parcel, Settled
+from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known, take_over
+from gateway.store.renewing import RenewingFile, guarded
 from gateway.store.retention import Held, to_free
 from gateway.store.sealing import Epoch
+from gateway.store.trimming import Entitled, Trimming
+
+__all__ = ["Added", "Entitled", "Outbox", "Parcel", "Settled"]
 
 _log = logging.getLogger(__name__)
 
-INCARNATION_LEN: Final = 8
 
-Entitled = Mapping[Audience, frozenset[ConsumerId]]
-"""Which consumers have to have a batch of an audience before it may be deleted."""
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """One sealed batch on its way."""
-
-    stream: Stream
-    audience: Audience
-    sequence: int
-    span: int
-    epoch: int
-    """Number of its epoch in this file."""
-    body: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Settled:
-    """What a consumer says of one channel: all up to `contiguous` is committed there."""
-
-    stream: Stream
-    audience: Audience
-    contiguous: int
-
-
-class Added(NamedTuple):
-    """One batch that was committed."""
-
-    sequence: int
-    size: int
-    """Bytes."""
-
-
-class Outbox:
+class Outbox(RenewingFile):
     """The file. Every method blocks: call them on the store's thread."""
 
     def __init__(self, path: Path, entitled: Entitled, max_bytes: int) -> None:
@@ -78,23 +46,38 @@ class Outbox:
             StoreCorruptError: the file is no sound database.
             StoreFullError: there is no room to make it.
         """
-        self._entitled = entitled
+        super().__init__(path, entitled)
         self._max_bytes = max_bytes
-        self._db = connect(path)
-        try:
-            migrate(self._db)
-            self.incarnation = Incarnation(self._fact("incarnation", INCARNATION_LEN))
-            self._channels = Channels(self._db)
-            self._epochs: dict[EpochId, int] = {}
-            self._handed_out: dict[ChannelKey, int] = {}
-            self._held_back: dict[ChannelKey, tuple[int, float]] = {}
-        except sqlite3.DatabaseError as error:
-            self._db.close()
-            raise ours(error) from error
+        self._epochs: dict[EpochId, int] = {}
+        self._sealing: dict[Audience, EpochRow] = {}
+        self._hand_out = HandOut()
+        self.open()
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
         self._db.close()
+
+    def known(self) -> Known:
+        """Return what the program remembers of the file."""
+        return Known(self.incarnation, self._channels.all, tuple(self._sealing.values()))
+
+    def open(self) -> None:
+        """Open the file at the path.
+
+        Raises:
+            StoreCorruptError: it is no sound database.
+            StoreFullError: there is no room to make it.
+        """
+        take_over(self._path)
+        self._db = connect(self._path)
+        try:
+            migrate(self._db)
+            self.incarnation = Incarnation(random_fact(self._db, "incarnation", INCARNATION_LEN))
+            self._channels = Channels(self._db)
+            self._trimming = Trimming(self._db, self._channels, self._entitled)
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise ours(error) from error
 
     @property
     def channels(self) -> Sequence[Channel]:
@@ -102,16 +85,13 @@ class Outbox:
         return self._channels.all
 
     def hours_left(self, bytes_per_s: float | None) -> float | None:
-        """Return how long the room lasts when nothing is taken away; None when the rate is unknown.
-
-        Args:
-            bytes_per_s: how fast it fills.
-        """
+        """Return how long the room lasts at `bytes_per_s` when nothing is taken away, or None."""
         if not bytes_per_s:
             return None
         size = sum(channel.size for channel in self.channels)
         return max(0, self._max_bytes - size) / bytes_per_s / 3600
 
+    @guarded
     def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
         """Keep the record of a new epoch, before any batch of it."""
         with transaction(self._db):
@@ -121,7 +101,9 @@ class Outbox:
                 (epoch.id, epoch.audience, made_ms, epoch.record),
             ).fetchone()
         self._epochs[epoch.id] = number
+        self._sealing[epoch.audience] = (number, epoch.id, epoch.audience, made_ms, epoch.record)
 
+    @guarded
     def add(
         self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()
     ) -> list[Added]:
@@ -151,6 +133,7 @@ class Outbox:
                 added.append(Added(sequence, size))
                 grown.append(self._channels.grow(channel, sequence, body.count, size))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
+        self.went_well()
         # From here on it is committed: what goes wrong below must not look as if it were not.
         for channel in written.values():
             self._channels.keep(channel)
@@ -165,6 +148,7 @@ class Outbox:
             _log.warning("no-room-made", extra={"error": str(error)})
         return added
 
+    @guarded
     def merge(self, stream: Stream, epoch: Epoch, body: Body, first: int, last: int) -> bool:
         """Put one batch in the place of the batches `first ... last`, if none of them went out.
 
@@ -185,7 +169,7 @@ class Outbox:
         channel = self._channels.find(stream, epoch.audience)
         if (
             channel is None
-            or first <= self._handed_out.get(channel.key, 0)
+            or first <= self._hand_out.highest(channel.key)
             or first < channel.oldest
         ):
             return False
@@ -209,12 +193,13 @@ class Outbox:
             first: sequence.
             until_s: monotonic seconds; an earlier hold on the channel is forgotten.
         """
-        self._held_back[stream, audience] = (first, until_s)
+        self._hand_out.hold_back((stream, audience), first, until_s)
 
     def handed_out(self, stream: Stream, audience: Audience) -> int:
         """Return the highest sequence that was ever handed out in this life of the program."""
-        return self._handed_out.get((stream, audience), 0)
+        return self._hand_out.highest((stream, audience))
 
+    @guarded
     def untold_gaps(self) -> list[tuple[int, GapRecord]]:
         """Return the gaps that no batch has told yet, with their ids.
 
@@ -222,15 +207,13 @@ class Outbox:
             StoreFullError: the card does not answer.
             StoreCorruptError: the file is damaged.
         """
-        try:
-            rows = self._db.execute(
-                "SELECT id, stream, audience, first, last, first_ms, last_ms, count, reason"
-                " FROM gap WHERE NOT told"
-            ).fetchall()
-        except sqlite3.DatabaseError as error:
-            raise ours(error) from error
+        rows = self._db.execute(
+            "SELECT id, stream, audience, first, last, first_ms, last_ms, count, reason"
+            " FROM gap WHERE NOT told"
+        ).fetchall()
         return [(row[0], GapRecord(*row[1:])) for row in rows]
 
+    @guarded
     def parcels(
         self,
         audiences: frozenset[Audience],
@@ -255,7 +238,7 @@ class Outbox:
             done = after.get(channel.key, 0)
             if channel.stream > least_urgent or len(chosen) >= count:
                 break
-            last = self._last_free(channel, now_s)
+            last = self._hand_out.last_free(channel, now_s)
             if channel.audience not in audiences or done >= last:
                 continue
             rows = self._db.execute(
@@ -269,10 +252,11 @@ class Outbox:
                     rows.close()
                     return chosen
                 sequence = row_id & SEQUENCE_MASK
-                self._hand_out(channel, sequence)
+                self._hand_out.note(channel, sequence)
                 chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
         return chosen
 
+    @guarded
     def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
         """Return the batches of one channel that cover `first ... last` and are still here."""
         channel = self._channels.find(stream, audience)
@@ -284,19 +268,22 @@ class Outbox:
             (channel.row_id(first), channel.row_id(channel.newest), channel.row_id(last)),
         ).fetchall()
         for row_id, *_ in rows:
-            self._hand_out(channel, row_id & SEQUENCE_MASK)
+            self._hand_out.note(channel, row_id & SEQUENCE_MASK)
         return [Parcel(stream, audience, row[0] & SEQUENCE_MASK, *row[1:]) for row in rows]
 
+    @guarded
     def epoch_record(self, number: int) -> bytes | None:
         """Return the record of an epoch, or None when it is gone."""
         row = self._db.execute("SELECT record FROM epoch WHERE number = ?", (number,)).fetchone()
         return None if row is None else row[0]
 
+    @guarded
     def delivered_epochs(self, consumer: ConsumerId) -> set[int]:
         """Return the numbers of the epochs whose records the consumer has."""
         rows = self._db.execute("SELECT epoch FROM delivered WHERE consumer = ?", (consumer,))
         return {number for (number,) in rows}
 
+    @guarded
     def cursors(self, consumer: ConsumerId) -> dict[ChannelKey, int]:
         """Return the highest contiguous sequence that the consumer has, per channel."""
         rows = self._db.execute(
@@ -305,6 +292,7 @@ class Outbox:
         settled = dict(rows)
         return {c.key: settled.get(c.id, 0) for c in self._channels.all}
 
+    @guarded
     def settle(
         self,
         consumer: ConsumerId,
@@ -326,12 +314,14 @@ class Outbox:
                 channel = self._channels.find(said.stream, said.audience)
                 if channel is None:
                     continue
+                if said.contiguous > channel.newest:
+                    self._trimming.jump(channel, said.contiguous)
                 self._db.execute(
                     "INSERT INTO cursor (consumer, channel, settled) VALUES (?, ?, ?)"
                     " ON CONFLICT DO UPDATE SET settled = max(settled, excluded.settled)",
                     (consumer, channel.id, min(said.contiguous, channel.newest)),
                 )
-                trimmed += self._trim(channel)
+                trimmed += self._trimming.trim(channel)
             self._db.executemany(
                 "INSERT OR IGNORE INTO delivered (consumer, epoch)"
                 " SELECT ?, number FROM epoch WHERE id = ?",
@@ -343,9 +333,10 @@ class Outbox:
                 [(consumer, epoch) for epoch in wanted],
             )
             for audience in {change.channel.audience for change in trimmed}:
-                self._drop_epochs(audience)
+                self._trimming.drop_epochs(audience, self._live(audience))
         self._channels.apply(trimmed)
 
+    @guarded
     def give_up(self, stream: Stream, audience: Audience, sequence: int, reason: int) -> None:
         """Tell one batch as a gap and delete it: it cannot be delivered."""
         channel = self._channels.find(stream, audience)
@@ -353,9 +344,10 @@ class Outbox:
             return
         with transaction(self._db):
             row_id = channel.row_id(sequence)
-            gone = self._give_up(channel, row_id, row_id, reason)
+            gone = self._trimming.give_up(channel, row_id, row_id, reason)
         self._channels.apply(gone)
 
+    @guarded
     def remember(self, device: str, content: str) -> None:
         """Keep what a driver learned."""
         with transaction(self._db):
@@ -365,17 +357,10 @@ class Outbox:
                 (device, content),
             )
 
+    @guarded
     def memories(self) -> dict[str, str]:
         """Return what every driver learned."""
         return dict(self._db.execute("SELECT device, content FROM memory").fetchall())
-
-    def _fact(self, key: str, length: int) -> bytes:
-        self._db.execute(
-            "INSERT OR IGNORE INTO fact (key, value) VALUES (?, ?)",
-            (key, secrets.token_bytes(length)),
-        )
-        (value,) = self._db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
-        return bytes(value)
 
     def _insert(self, channel: Channel, epoch: Epoch, body: Body, sequence: int, span: int) -> int:
         """Seal a body and insert it, inside the transaction; return its bytes."""
@@ -396,50 +381,9 @@ class Outbox:
         )
         return len(batch)
 
-    def _last_free(self, channel: Channel, now_s: float) -> int:
-        """Return the highest sequence that is not held back."""
-        first, until_s = self._held_back.get(channel.key, (channel.newest + 1, 0.0))
-        return first - 1 if now_s < until_s else channel.newest
-
-    def _hand_out(self, channel: Channel, sequence: int) -> None:
-        self._handed_out[channel.key] = max(self._handed_out.get(channel.key, 0), sequence)
-
-    def _trim(self, channel: Channel) -> list[Change]:
-        """Delete what every entitled consumer has."""
-        owed = self._entitled.get(channel.audience, frozenset())
-        rows = self._db.execute(
-            "SELECT consumer, settled FROM cursor WHERE channel = ?", (channel.id,)
-        )
-        settled = dict(rows.fetchall())
-        safe = min((settled.get(consumer, 0) for consumer in owed), default=0)
-        gone = self._db.execute(
-            "DELETE FROM batch WHERE id > ? AND id <= ? RETURNING count, length(body)",
-            (channel.row_id(0), channel.row_id(safe)),
-        ).fetchall()
-        self._db.execute(
-            "DELETE FROM gap WHERE told AND stream = ? AND audience = ? AND last <= ?",
-            (int(channel.stream), channel.audience, safe),
-        )
-        return [self._channels.shrink(channel, gone)] if gone else []
-
-    def _drop_epochs(self, audience: Audience) -> None:
-        """Delete epochs older than the oldest one that a batch or the newest record needs."""
-        needed = [
-            row[0]
-            for channel in self._channels.all
-            if channel.audience == audience
-            for row in self._db.execute(
-                "SELECT epoch FROM batch WHERE id > ? AND id <= ? ORDER BY id LIMIT 1",
-                (channel.row_id(0), channel.row_id(channel.newest)),
-            )
-        ]
-        (newest,) = self._db.execute(
-            "SELECT max(number) FROM epoch WHERE audience = ?", (audience,)
-        ).fetchone()
-        self._db.execute(
-            "DELETE FROM epoch WHERE audience = ? AND number < ?",
-            (audience, min([newest, *needed])),
-        )
+    def _live(self, audience: Audience) -> list[int]:
+        """Return the numbers of the epochs that are sealed under now."""
+        return [self._sealing[audience][0]] if audience in self._sealing else []
 
     def _make_room(self) -> None:
         held = [Held(c.id, c.stream, c.size) for c in self._channels.all]
@@ -449,47 +393,6 @@ class Outbox:
         for channel in self._channels.all:
             if channel.id in plan:
                 with transaction(self._db):
-                    last = self._last_of(channel, plan[channel.id])
-                    gone = self._give_up(channel, channel.row_id(0), last, GapRecord.ROOM)
+                    last = self._trimming.last_of(channel, plan[channel.id])
+                    gone = self._trimming.give_up(channel, channel.row_id(0), last, GapRecord.ROOM)
                 self._channels.apply(gone)
-
-    def _last_of(self, channel: Channel, size: int) -> int:
-        """Return the row id up to which the oldest batches take at least `size` bytes."""
-        rows = self._db.execute(
-            "SELECT id, length(body) FROM batch WHERE id > ? AND id <= ? ORDER BY id",
-            (channel.row_id(0), channel.row_id(channel.newest)),
-        )
-        last = channel.row_id(0)
-        while size > 0 and (row := rows.fetchone()):
-            last, length = row
-            size -= length
-        rows.close()
-        return int(last)
-
-    def _give_up(self, channel: Channel, first: int, last: int, reason: int) -> list[Change]:
-        """Delete a range of batches and note the gap, inside the caller's transaction."""
-        bounds = (first, last)
-        found = self._db.execute(
-            "SELECT min(id), max(id), min(first_ms), max(last_ms), sum(count), count(*)"
-            " FROM batch WHERE id >= ? AND id <= ?",
-            bounds,
-        ).fetchone()
-        if not found[5]:
-            return []
-        (span,) = self._db.execute("SELECT span FROM batch WHERE id = ?", (found[0],)).fetchone()
-        self._db.execute(
-            "INSERT INTO gap (stream, audience, first, last, first_ms, last_ms, count, reason)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                int(channel.stream),
-                channel.audience,
-                (found[0] & SEQUENCE_MASK) - span + 1,
-                found[1] & SEQUENCE_MASK,
-                *found[2:5],
-                reason,
-            ),
-        )
-        gone = self._db.execute(
-            "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
-        ).fetchall()
-        return [self._channels.shrink(channel, gone)]

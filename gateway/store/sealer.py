@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
 from gateway.keys.device import KeyUnavailableError
 from gateway.keys.platform import Recipient
 from gateway.model.clock import Clock, Instant, Trust
-from gateway.model.event import Event, Severity
+from gateway.model.errors import StoreCorruptError, StoreFullError
+from gateway.model.event import Event, Scalar, Severity
 from gateway.model.ids import OPERATIONS, Audience, DeviceId
 from gateway.model.reading import PointTable, Reading
 from gateway.model.stream import Stream
@@ -26,6 +27,7 @@ from gateway.store.catalogue import Catalogue, References, Source, audiences_of
 from gateway.store.gathering import Gatherer
 from gateway.store.newest import Newest
 from gateway.store.outbox import Added, Outbox
+from gateway.store.renewal import Damage
 from gateway.store.sealing import Epoch, Identity, open_epoch
 
 SETTLED_AFTER_S: Final = 60.0
@@ -82,6 +84,7 @@ class Sealer:
         self._expected: set[Source] = set()
         self._newest = Newest()
         self._placed_boot = False
+        self._renewals = 0
 
     def expect(self, device: DeviceId, table: PointTable) -> None:
         """Name a source before its first reading, so that the first epoch knows it."""
@@ -104,6 +107,9 @@ class Sealer:
             self._newest.take(reading)
         now = self._clock.now()
         gaps = self._outbox.untold_gaps()
+        self._forget_what_is_void()
+        damages = list(self._outbox.damages)
+        events = [*events, *(_event(damage, now) for damage in damages)]
         sealable = [
             *self._of_readings(readings, now, Stream.DATA, self._catalogues),
             *self._of_events(events, now),
@@ -117,16 +123,34 @@ class Sealer:
             sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), pair, ()))
         if not sealable:
             return Sealed()
-        added = self._outbox.add(
-            [(stream, epoch, body) for stream, epoch, body, _ in sealable],
-            told=[gap_id for gap_id, _ in gaps],
-        )
+        added = self._add(sealable, told=[gap_id for gap_id, _ in gaps])
+        del self._outbox.damages[: len(damages)]
         self._placed_boot |= places_boot
         now_s = self._clock.monotonic_s()
         for (stream, epoch, _, inside), (sequence, _) in zip(sealable, added, strict=True):
             if stream is Stream.DATA:
                 self._gatherer(epoch.audience).committed(epoch, sequence, inside, now_s)
         return _account(sealable, added, readings)
+
+    def _add(self, sealable: Sequence[Sealable], told: Sequence[int] = ()) -> list[Added]:
+        """Commit; what was sealed and not committed costs its epochs.
+
+        It may lie on the card all the same, and the same sequences will be given to other contents:
+        never twice under one key.
+        """
+        try:
+            return self._outbox.add([each[:3] for each in sealable], told=told)
+        except (StoreFullError, StoreCorruptError):
+            self._epochs.clear()
+            raise
+
+    def _forget_what_is_void(self) -> None:
+        """Begin anew what was kept in memory of batches, when the file was replaced."""
+        if self._renewals != self._outbox.renewals:
+            self._renewals = self._outbox.renewals
+            self._epochs.clear()
+            self._gatherers.clear()
+            self._identity = replace(self._identity, incarnation=self._outbox.incarnation)
 
     def tell_newest(self, audiences: Collection[Audience]) -> int:
         """Seal and commit the newest state of every point, on the stream `state`.
@@ -147,7 +171,7 @@ class Sealer:
         wanted = [audience for audience in self._catalogues if audience in audiences]
         now = self._clock.now()
         sealable = self._of_readings(self._newest.readings(), now, Stream.STATE, wanted)
-        return len(self._outbox.add([(stream, epoch, body) for stream, epoch, body, _ in sealable]))
+        return len(self._add(list(sealable)))
 
     def _of_readings(
         self,
@@ -223,6 +247,16 @@ class Sealer:
             if placed is not None and cells:
                 references[placed.number] = references_of(placed.shape, placed.pick(cells))
         return references
+
+
+def _event(damage: Damage, now: Instant) -> Event:
+    """Return what people are told of a file that had to be replaced."""
+    args: dict[str, Scalar] = {"aside": damage.aside, "kept": damage.kept, "gaps": damage.ranges}
+    if damage.lost is not None:
+        args["lost"] = damage.lost
+    if damage.last_ms:
+        args |= {"first_ms": damage.first_ms, "last_ms": damage.last_ms}
+    return Event("store-damaged", now, Severity.ALARM, args=args)
 
 
 def _runs(told: Sequence[_Told]) -> Iterator[Sequence[_Told]]:

@@ -16,7 +16,15 @@ import cbor2
 import zstandard
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
-from gateway.keys.cose import PARTIAL_IV, X5CHAIN, encrypt0, sign1
+from gateway.keys.cose import (
+    ALG,
+    CHACHA20_POLY1305,
+    PARTIAL_IV,
+    TAG_ENCRYPT0,
+    X5CHAIN,
+    encrypt0,
+    sign1,
+)
 from gateway.keys.device import KeyStore
 from gateway.keys.platform import Recipient
 from gateway.model.clock import Instant
@@ -30,6 +38,7 @@ HEAD: Final = -65537
 """COSE header label of the batch's head (private use, RFC 9052 §16.2)."""
 EPOCH_CONTEXT: Final = b"mayak/1/epoch"
 BATCH_CONTEXT: Final = b"mayak/1/batch"
+HEAD_LEN: Final = 11
 KEY_LEN: Final = 32
 EPOCH_ID_LEN: Final = 8
 CATALOGUE_NONCE: Final = b"\xff" * 12
@@ -141,6 +150,43 @@ def open_epoch(
     return Epoch(
         epoch, identity.gateway, audience, record, len(catalogue.sources), references, cipher
     )
+
+
+def wrong_head(
+    body: bytes, stream: int, audience: str, sequence: int, epoch: bytes | None
+) -> str | None:
+    """Return what in a stored batch is not that of its row, as far as its open head says; or None.
+
+    Args:
+        body: of the row.
+        stream: of its channel.
+        audience: of its channel.
+        sequence: of the row.
+        epoch: id of the epoch that the row names; None when that is not here.
+    """
+    try:
+        message = cbor2.loads(body)
+        protected = cbor2.loads(message.value[0])
+        head = protected[HEAD]
+    except (
+        cbor2.CBORDecodeError,
+        ValueError,
+        AttributeError,
+        TypeError,
+        LookupError,
+        OverflowError,
+        RecursionError,
+    ):
+        return "is not a sealed batch"
+    if message.tag != TAG_ENCRYPT0 or protected[ALG] != CHACHA20_POLY1305 or head[0] != VERSION:
+        return "is not a sealed batch of this version"
+    if int.from_bytes(protected[PARTIAL_IV], "big") != sequence or len(head) != HEAD_LEN:
+        return "says another sequence"
+    if (head[2], head[3]) != (audience, stream):
+        return "says another channel"
+    if epoch is None or head[4] != epoch:
+        return "its epoch record is not here"
+    return None
 
 
 def nonce(stream: Stream, sequence: int, span: int) -> bytes:

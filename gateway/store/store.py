@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import logging
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -14,9 +13,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from gateway.model.errors import GatewayError, StoreCorruptError, StoreFullError
-from gateway.store.outbox import Entitled, Outbox
-
-_log = logging.getLogger(__name__)
+from gateway.store.outbox import Outbox
+from gateway.store.renewal import renew
+from gateway.store.trimming import Entitled
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -72,7 +71,7 @@ def alone_with(path: Path) -> Iterator[None]:
 
 
 def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> tuple[Outbox, Path | None]:
-    """Open the file; one that is damaged is set aside and a new one begun.
+    """Open the file; a damaged one is set aside, and what can be read of it goes into a new one.
 
     Returns:
         The outbox, and where the damaged file lies now, if there was one.
@@ -83,18 +82,7 @@ def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> tuple[Outbox,
     try:
         return Outbox(path, entitled, max_bytes), None
     except StoreCorruptError as error:
-        aside = _set_aside(path)
-        _log.exception("store-damaged", extra={"error": str(error), "aside": str(aside)})
-        return Outbox(path, entitled, max_bytes), aside
-
-
-def _set_aside(path: Path) -> Path:
-    """Rename the database and its log, so that nothing of them is lost to an inquiry."""
-    number = 1
-    while (aside := path.with_name(f"{path.name}.damaged-{number}")).exists():
-        number += 1
-    for suffix in ("", "-wal", "-shm"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            part.rename(aside.with_name(aside.name + suffix))
-    return aside
+        damage = renew(path, None, entitled, str(error))
+        outbox = Outbox(path, entitled, max_bytes)
+        outbox.note(damage)
+        return outbox, path.with_name(damage.aside)

@@ -110,10 +110,21 @@ def test_nothing_moves_back(outbox: Outbox) -> None:
     assert outbox.cursors(CITY) == {(Stream.DATA, OPERATIONS): 4}
 
 
-def test_an_acknowledgement_of_what_was_never_sealed_settles_only_what_was(outbox: Outbox) -> None:
+def test_no_sequence_is_given_twice_when_the_file_went_back_in_time(outbox: Outbox) -> None:
     fill(outbox, 2)
 
     outbox.settle(CITY, settled(1000))
+    fill(outbox, 1)
+
+    ((_, gap),) = outbox.untold_gaps()
+    assert [parcel.sequence for parcel in sent(outbox)] == [gap.last + 1]
+    assert (gap.first, gap.count) == (1001, 0)
+
+
+def test_an_acknowledgement_far_beyond_belief_settles_only_what_was(outbox: Outbox) -> None:
+    fill(outbox, 2)
+
+    outbox.settle(CITY, settled(2**39))
     fill(outbox, 1)
 
     assert [parcel.sequence for parcel in sent(outbox)] == [3]
