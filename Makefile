@@ -1,7 +1,7 @@
 # Everything runs in .venv/, made from .ci/locks/dev.txt when it is not there or no longer fits.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check style types imports spelling bench budgets package lock clean
+.PHONY: help environment demo test check style types imports spelling bench budgets soak package lock clean
 
 # PYTHON=python3.12 picks the interpreter; ARGS="..." goes to the command behind a target.
 PYTHON ?=
@@ -40,6 +40,9 @@ package: environment ## build the wheel, install it alone, run it
 
 bench: environment ## measure the figures the README names; ARGS="--quick", "--only wire", "--plot plots"
 	@.venv/bin/mayak bench $(ARGS)
+
+soak: environment ## kill everything at random, 1,000 times; ARGS="--kills 200 --seed 7"
+	@.venv/bin/python -m tests.soak $(ARGS)
 
 budgets: environment ## measure single rooms against budgets of their own (tests/bench)
 	@.venv/bin/python -m pytest tests/bench -m bench -q $(ARGS)
