@@ -24,7 +24,7 @@ from gateway.model.errors import (
     DeviceRejectedError,
 )
 from gateway.model.event import Event
-from gateway.model.ids import CommandId, DeviceId, PointId
+from gateway.model.ids import OPERATIONS, CommandId, DeviceId, PointId
 from gateway.model.reading import Cause, Reading, Sample, Value, all_bad
 from gateway.supervise import contain
 
@@ -79,7 +79,9 @@ class Poller:
             feed.job: feed for watched in self._devices.values() for feed in watched.feeds
         }
         self._plan: Final = PollPlan(self._feeds, clock.monotonic_s())
-        self._qualifier: Final = Qualifier(line.id, clock, deliver, happened)
+        points = (point for feed in self._feeds.values() for point in feed.group.table)
+        self._private: Final = any(point.audience != OPERATIONS for point in points)
+        self._qualifier: Final = Qualifier(line.id, clock, deliver, happened, private=self._private)
         self._losses = 0
         """Of the line, since the last answer on it."""
         self._in_hand: Feed | None = None
@@ -191,7 +193,8 @@ class Poller:
         feeds = [feed for feed in watched.feeds if point in feed.group.table]
         tables = [feed.group.table for feed in feeds]
         known = next((table.points[table.index(point)] for table in tables), None)
-        order = Order(command, self._line, watched.device.driver, known)
+        driver = watched.device.driver
+        order = Order(command, self._line, driver, known, private=self._private)
         result = await carry_out(order, self._clock, deadline_s)
         if result.outcome in {Outcome.DONE, Outcome.FAILED, Outcome.UNKNOWN}:
             self._hurry(feeds)

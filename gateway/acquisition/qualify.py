@@ -38,8 +38,20 @@ class Qualifier:
         clock: Clock,
         deliver: Callable[[Reading], None],
         happened: Callable[[Event], None],
+        *,
+        private: bool = False,
     ) -> None:
-        """Take the name of the line, the clock and the two sinks, which must not block."""
+        """Take what it works with.
+
+        Args:
+            line: its name.
+            clock: gives the time.
+            deliver: gets readings; must not block.
+            happened: gets events; must not block.
+            private: a point of this line is not for everybody, so no answer is told in bytes:
+                events go to all of operations, and to the log.
+        """
+        self._private: Final = private
         self._line: Final = line
         self._clock: Final = clock
         self._deliver: Final = deliver
@@ -79,7 +91,10 @@ class Qualifier:
         """Take that the line is gone, or still gone: every point is BAD."""
         outage = self.line_outage
         if outage.lost(self._clock.monotonic_s()):
-            args: dict[str, Scalar] = {"error": _short(error), "times": outage.times}
+            args: dict[str, Scalar] = {
+                "error": error_text(error, private=self._private),
+                "times": outage.times,
+            }
             self._tell("line-lost", Severity.ALARM, None, args)
         for feed in feeds:
             self._pass_on(feed, all_bad(feed.group.table, Cause.LINE_DOWN))
@@ -95,7 +110,7 @@ class Qualifier:
         if outage.lost(self._clock.monotonic_s()):
             args: dict[str, Scalar] = {
                 "cause": watched.cause.name.lower(),
-                "error": _short(error),
+                "error": error_text(error, private=self._private),
                 "times": outage.times,
             }
             self._tell("device-lost", Severity.WARNING, watched.device.id, args)
@@ -116,7 +131,7 @@ class Qualifier:
             args: dict[str, Scalar] = {
                 "group": feed.group.name,
                 "cause": feed.cause.name.lower(),
-                "error": _short(error),
+                "error": error_text(error, private=self._private),
             }
             if isinstance(error, DeviceRejectedError | DeviceFaultError):
                 args["code"] = error.code
@@ -183,6 +198,13 @@ def count(counters: Counters, error: DeviceError) -> None:
             counters.frame += 1
 
 
-def _short(error: DeviceError) -> str:
+def error_text(error: Exception, *, private: bool) -> str:
+    """Return what people are told of an error: short, and without the bytes that came if private.
+
+    An answer that arrives broken holds values all the same, and on a shared line it may be that of
+    another device.
+    """
     text = str(error)
+    if private and isinstance(error, DeviceError) and error.answer:
+        text = text.removesuffix(f" [{error.answer.hex(' ')}]")
     return text if len(text) <= _ERROR_LENGTH else f"{text[:_ERROR_LENGTH]}..."

@@ -7,6 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Final
 
+from gateway.acquisition.qualify import error_text
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, Outcome
 from gateway.model.driver import CommandableDriver, Medium, PolledDriver
@@ -55,6 +56,8 @@ class Order:
     driver: PolledDriver
     point: Point | None
     """As a group of the driver has it; None when it can only be written."""
+    private: bool = False
+    """A point of the line is not for everybody: no answer is told in bytes."""
 
 
 async def carry_out(order: Order, clock: Clock, deadline_s: float = math.inf) -> CommandResult:
@@ -76,7 +79,8 @@ async def carry_out(order: Order, clock: Clock, deadline_s: float = math.inf) ->
                 read_back = await driver.write(command.point, command.value)
         except (CommandRefusedError, DeviceError, TimeoutError) as error:
             outcome = _outcome_of(error)
-            reason = str(error) or "its time ran out while the device was being asked"
+            reason = error_text(error, private=order.private)
+            reason = reason or "its time ran out while the device was being asked"
         else:
             done = is_as_asked(order.point, command.value, read_back)
             outcome = Outcome.DONE if done else Outcome.FAILED

@@ -11,7 +11,7 @@ from gateway.local_api.control import Answer, Handler
 from gateway.local_api.latest import Latest, as_rows
 from gateway.model.clock import Clock
 from gateway.model.errors import GatewayError
-from gateway.model.ids import DeviceId, PointId
+from gateway.model.ids import PERSONAL, DeviceId, PointId
 
 WRITE_WITHIN_S = 10.0
 
@@ -68,9 +68,10 @@ class Handlers:
         if not isinstance(value, bool | int | float | str):
             msg = f"{value!r} is no value: allowed are numbers, true, false and text"
             raise GatewayError(msg)
+        point = PointId(str(request.get("point")))
         result = await self._poller(device).write(
             device,
-            PointId(str(request.get("point"))),
+            point,
             value,
             deadline_s=self.clock.monotonic_s() + WRITE_WITHIN_S,
         )
@@ -78,8 +79,12 @@ class Handlers:
             "id": result.id,
             "outcome": result.outcome.value,
             "reason": result.reason,
-            "read_back": result.read_back,
+            "read_back": None if self._is_personal(device, point) else result.read_back,
         }
+
+    def _is_personal(self, device: DeviceId, name: PointId) -> bool:
+        points = (point for reading in self.latest.of(device) for point in reading.table)
+        return any(point.name == name and point.audience == PERSONAL for point in points)
 
     def _poller(self, device: DeviceId) -> Poller:
         if device not in self.pollers:
