@@ -1,7 +1,7 @@
 # Everything runs in .venv/, made from .ci/locks/dev.txt when it is not there or no longer fits.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check style types imports spelling bench budgets soak package lock clean
+.PHONY: help environment demo test check style types imports spelling bench budgets soak powercut package lock clean
 
 # PYTHON=python3.12 picks the interpreter; ARGS="..." goes to the command behind a target.
 PYTHON ?=
@@ -34,6 +34,9 @@ imports:
 	.venv/bin/lint-imports
 spelling:
 	.venv/bin/codespell
+
+powercut: environment ## cut the power at every write of the real agent, the rooms, the files; ARGS="--seed 7 --lives 6"
+	@.venv/bin/python -m tests.powercut $(ARGS)
 
 package: environment ## build the wheel, install it alone, run it
 	@.ci/package
