@@ -99,7 +99,7 @@ def _point(item: object) -> Point:
     names = () if states is None else tuple(strict.mapping(states, "states").items())
     return Point(
         strict.name(title, "name of a point"),
-        strict.text(unit, "unit"),
+        strict.text(unit, "unit", limit=strict.NAME_LIMIT),
         strict.natural(kind, "kind", below=len(KINDS)),
         strict.number(scale, "scale"),
         strict.number(offset, "offset"),

@@ -45,7 +45,13 @@ _COLUMNS: Final = (
     *("day", "place"),
 )
 _TEXT: Final = _COLUMNS.index("text")
-_FAILURES: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)  # TimeoutError is one
+_FAILURES: Final = (
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's last word came while nobody asked
+    OSError,  # TimeoutError is one
+    EOFError,
+)
 _WRONG: Final = (
     asyncpg.InvalidAuthorizationSpecificationError,
     asyncpg.InvalidCatalogNameError,
@@ -115,17 +121,7 @@ class PostgresDatabase:
             self._pending.clear()
             self._pending_rows = 0
             if not whole:
-                self._roll_back()
-
-    def _roll_back(self) -> None:
-        """Undo the transaction; a connection that cannot is dropped, which undoes it as well."""
-        self._days.clear()
-        if self._connection is None:
-            return
-        try:
-            self._run(self._connection.execute("ROLLBACK", timeout=CLOSE_TIMEOUT_S))
-        except _FAILURES:
-            self._drop()
+                self._drop()  # whatever state it is in, the server rolls back
 
     def _lock(self, gateways: Sequence[str]) -> None:
         """Keep others off these gateways until the transaction ends."""
@@ -297,7 +293,8 @@ class PostgresDatabase:
             self.rows("SELECT 1")
 
     def _drop(self) -> None:
-        """Cut the connection; the server rolls back what was open."""
+        """Cut the connection and forget what was learned of the tables."""
+        self._days.clear()
         if self._connection is not None:
             self._connection.terminate()
             self._run(asyncio.sleep(0))  # lets the transport close

@@ -24,6 +24,8 @@ INT_LIMIT: Final = 1 << 63
 """Integers of the contract fit a signed column of a database: 0 <= n < this."""
 TEXT_LIMIT: Final = 4096
 """Characters of one text."""
+NAME_LIMIT: Final = 128
+"""Characters of a name: names stand in the keys of a database, which bounds their bytes."""
 
 _WIDTHS: Final = {24: 1, 25: 2, 26: 4, 27: 8}
 _BYTES, _TEXT, _ARRAY, _MAP, _TAG, _SIMPLE = 2, 3, 4, 5, 6, 7
@@ -153,16 +155,16 @@ def octets(item: object, length: int | None, what: str) -> bytes:
     return item
 
 
-def text(item: object, what: str) -> str:
-    """Return `item` as a text of bounded length, or raise WireError."""
-    if type(item) is not str or len(item) > TEXT_LIMIT:
+def text(item: object, what: str, *, limit: int = TEXT_LIMIT) -> str:
+    """Return `item` as a text of `limit` characters at most, or raise WireError."""
+    if type(item) is not str or len(item) > limit:
         refuse(what, item)
     return item
 
 
 def name(item: object, what: str) -> str:
-    """Return `item` as a text that is not empty, or raise WireError."""
-    if not (found := text(item, what)):
+    """Return `item` as a text that is not empty and bounded as a name is, or raise WireError."""
+    if not (found := text(item, what, limit=NAME_LIMIT)):
         refuse(what, item)
     return found
 
