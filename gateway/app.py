@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import signal
-import ssl
+from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -35,7 +35,7 @@ from gateway.health.self_metrics import (
 from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
 from gateway.keys.device import KeyUnavailableError
 from gateway.keys.opening import open_device_key
-from gateway.keys.platform import Recipient, load_recipient, load_signers
+from gateway.keys.platform import Recipient, load_recipient
 from gateway.keys.steady import SteadyKeyStore
 from gateway.local_api.control import Answer, control_path, serve_control
 from gateway.local_api.handlers import Handlers
@@ -54,8 +54,8 @@ from gateway.store.store import StoreThread, alone_with, open_outbox
 from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
 from gateway.sync.serving import Peer
-from gateway.sync.session import Broker, client_context
 from gateway.sync.uplink import Uplink
+from gateway.sync.ways import Way, ways
 
 log = logging.getLogger(__name__)
 
@@ -90,6 +90,7 @@ class Consumers:
     """Who is entitled to what, from the site file."""
 
     entitled: Entitled
+    """Only consumers with an uplink: nobody else can say that it has something."""
     recipients: Mapping[Audience, list[Recipient]]
 
     @classmethod
@@ -101,6 +102,7 @@ class Consumers:
         """
         entitled: dict[Audience, set[ConsumerId]] = {}
         recipients: dict[Audience, list[Recipient]] = {}
+        reached = {uplink.consumer for uplink in site.uplink}
         for consumer in site.consumer:
             keys = [load_recipient(consumer.id, file) for file in consumer.hpke_keys]
             chosen = [key for key in keys if key.kem == site.store.kem]
@@ -109,7 +111,8 @@ class Consumers:
                 option = f"consumer {consumer.id}: hpke_keys"
                 raise ConfigError([Mistake(consumer.hpke_keys[0], 0, option, message)])
             for audience in consumer.audiences:
-                entitled.setdefault(audience, set()).add(consumer.id)
+                if consumer.id in reached:
+                    entitled.setdefault(audience, set()).add(consumer.id)
                 recipients.setdefault(audience, []).extend(chosen)
         return cls({a: frozenset(ids) for a, ids in entitled.items()}, recipients)
 
@@ -121,7 +124,7 @@ class Rooms:
     outbox: Outbox
     recorder: Recorder
     sealer: Sealer
-    uplink: Uplink
+    uplinks: Sequence[Uplink]
     pollers: Sequence[Poller]
 
     def sources(
@@ -141,14 +144,22 @@ class Rooms:
             devices_lost=lambda: sum(len(poller.lost) for poller in self.pollers),
             store=self._store_use,
             disk_free=partial(disk_free_bytes, store.parent),
-            sent_bytes=lambda: self.uplink.traffic.sent_bytes,
+            sent_bytes=self.sent_bytes,
             sealed_bytes=lambda: self.recorder.counters.by_device,
-            uplink_connected=lambda: self.uplink.traffic.connected,
+            uplink_connected=self.connected,
             log_dropped=dropped_logs,
             devices=[device for poller in self.pollers for device in poller.counters],
             queues={"recorder": lambda: self.recorder.waiting},
             lines={poller.line.id: poller.line.statistics for poller in self.pollers},
         )
+
+    def sent_bytes(self) -> Counter[str]:
+        """Return what went out on all uplinks, by what it was."""
+        return sum((uplink.traffic.sent_bytes for uplink in self.uplinks), Counter())
+
+    def connected(self) -> bool:
+        """Say whether all consumers are connected."""
+        return all(uplink.traffic.connected for uplink in self.uplinks)
 
     def _store_use(self) -> StoreUse:
         channels = self.outbox.channels
@@ -182,13 +193,7 @@ class Agent:
         self._dropped_logs = dropped_logs
         self._key = SteadyKeyStore(open_device_key(self._site), clock.monotonic_s)
         self._consumers = Consumers.of(self._site)
-        self._broker = _broker(self._site)
-        self._signers = load_signers(
-            file
-            for consumer in self._site.consumer
-            if consumer.id == self._site.uplink.consumer
-            for file in consumer.sign_keys
-        )
+        self._ways = ways(self._site)
         self._thread = StoreThread()
         self._mailboxes = Mailboxes()
         self._latest = Latest()
@@ -234,7 +239,9 @@ class Agent:
             async with asyncio.TaskGroup() as group:
                 begin = partial(supervise.start, group, clock=self._clock)
                 recording = begin("recorder", rooms.recorder.run)
-                sending = begin("uplink", rooms.uplink.run)
+                sending = [
+                    begin(f"uplink:{uplink.peer.consumer}", uplink.run) for uplink in rooms.uplinks
+                ]
                 acting = [begin(f"poller:{poller.line.id}", poller.run) for poller in rooms.pollers]
                 acting.append(begin("control", partial(self._open_door, rooms)))
                 acting.append(begin("watchdog", partial(self._feed, notifier, rooms)))
@@ -247,21 +254,28 @@ class Agent:
                 self._mailboxes.happened(Event("agent-stopping", self._clock.now()))
                 rooms.recorder.stop()
                 await asyncio.wait([recording])
-                rooms.uplink.stop()
-                await asyncio.wait([sending], timeout=GOODBYE_WITHIN_S)
-                sending.cancel()
-                await asyncio.wait([sending])
+                for uplink in rooms.uplinks:
+                    uplink.stop()
+                await asyncio.wait(sending, timeout=GOODBYE_WITHIN_S)
+                for task in sending:
+                    task.cancel()
+                await asyncio.wait(sending)
                 await rooms.recorder.run()  # what the uplink had to say on its way out
 
     async def _build(self, outbox: Outbox) -> Rooms:
         recorder, sealer = self._recorder(outbox)
-        uplink = self._uplink(outbox, sealer)
-        recorder.committed = uplink.committed
+        uplinks = [self._uplink(way, outbox, sealer) for way in self._ways]
+
+        def committed() -> None:
+            for uplink in uplinks:
+                uplink.committed()
+
+        recorder.committed = committed
         memories = await self._thread.submit(outbox.memories)
         pollers = self._pollers(outbox, memories, sealer)
         self._mailboxes.readings += [recorder.deliver, self._latest.deliver]
         self._mailboxes.events.append(recorder.happened)
-        return Rooms(outbox, recorder, sealer, uplink, pollers)
+        return Rooms(outbox, recorder, sealer, uplinks, pollers)
 
     def _open_door(self, rooms: Rooms) -> Coroutine[None, None, None]:
         handlers = Handlers(
@@ -301,7 +315,7 @@ class Agent:
             self._consumers.recipients,
             self._clock,
             epoch_s=site.store.epoch_hours * 3600,
-            gather_s=site.uplink.gather_s,
+            gather_s=min(way.options.gather_s for way in self._ways),
         )
 
         def write(readings: Sequence[Reading], events: Sequence[Event]) -> Written:
@@ -309,34 +323,27 @@ class Agent:
 
         return Recorder(write, self._clock, site.store.seal_every_s), sealer
 
-    def _uplink(self, outbox: Outbox, sealer: Sealer) -> Uplink:
-        site = self._site
-        audiences = frozenset(
-            audience
-            for consumer in site.consumer
-            if consumer.id == site.uplink.consumer
-            for audience in consumer.audiences
-        )
+    def _uplink(self, way: Way, outbox: Outbox, sealer: Sealer) -> Uplink:
         peer = Peer(
-            site.gateway.id,
+            self._site.gateway.id,
             self._clock.boot,
             self._key,
             software(),
-            site.uplink.consumer,
-            audiences,
-            self._signers,
-            site.uplink.window,
+            way.consumer,
+            way.audiences,
+            way.signers,
+            way.options.window,
         )
         backoff = Backoff(RECONNECT_FIRST_S, RECONNECT_MOST_S, Random().uniform)  # noqa: S311
         return Uplink(
             peer,
-            self._broker,
+            way.broker,
             outbox,
             self._thread,
             self._clock,
             self._mailboxes.happened,
             backoff,
-            Budget(site.uplink.history_kib_per_min * 1024),
+            Budget(way.options.history_kib_per_min * 1024),
             sealer.tell_newest,
         )
 
@@ -410,7 +417,8 @@ def _note_forgotten(device: DeviceId, kept: asyncio.Future[None]) -> None:
 
 def status(gateway: GatewayId, rooms: Rooms) -> Answer:
     """Return the agent's own counters, for whoever asks at its door."""
-    counters, traffic = rooms.recorder.counters, rooms.uplink.traffic
+    counters = rooms.recorder.counters
+    traffic = {uplink.peer.consumer: uplink.traffic for uplink in rooms.uplinks}
     channels = rooms.outbox.channels
     return {
         "gateway": gateway,
@@ -421,31 +429,18 @@ def status(gateway: GatewayId, rooms: Rooms) -> Answer:
         "waiting": rooms.recorder.waiting,
         "kept_values": sum(channel.kept for channel in channels),
         "kept_bytes": sum(channel.size for channel in channels),
-        "connected": traffic.connected,
-        "unsettled": traffic.unsettled,
-        "acks": traffic.acks,
-        "repeats": traffic.repeats,
-        "sent_bytes": dict(traffic.sent_bytes),
+        "connected": rooms.connected(),
+        "unsettled": sum(each.unsettled for each in traffic.values()),
+        "acks": sum(each.acks for each in traffic.values()),
+        "repeats": sum(each.repeats for each in traffic.values()),
+        "sent_bytes": dict(rooms.sent_bytes()),
+        "uplinks": {
+            consumer: {"connected": each.connected, "unsettled": each.unsettled}
+            for consumer, each in traffic.items()
+        },
         "sealed_bytes_by_device": dict(counters.by_device),
         "lost_devices": [device for poller in rooms.pollers for device in poller.lost],
     }
-
-
-def _broker(site: Site) -> Broker:
-    uplink = site.uplink
-    context: ssl.SSLContext | None = None
-    if uplink.tls:
-        certificate = uplink.certificate or site.keys.device_certificate
-        key = uplink.key or site.keys.device_key
-        if uplink.ca is None or key is None:
-            message = "needed with tls: the authority of the broker's certificate, and a key file"
-            raise ConfigError([site.mistake("uplink", "key" if key is None else "ca", message)])
-        try:
-            context = client_context(uplink.ca, certificate, key)
-        except OSError as error:
-            message = f"with {certificate} and {key}: {error}"
-            raise ConfigError([Mistake(uplink.ca, 0, "uplink", message)]) from error
-    return Broker(uplink.host, uplink.port, uplink.keep_alive_s, uplink.connect_timeout_s, context)
 
 
 async def run_agent(

@@ -95,14 +95,10 @@ def _key_files(site: Site) -> Iterator[tuple[KeyPath, Path]]:
             yield ("consumer", place, "hpke_keys", number), file
         for number, file in enumerate(consumer.sign_keys):
             yield ("consumer", place, "sign_keys", number), file
-    uplink = site.uplink
-    for option, chosen in (
-        ("ca", uplink.ca),
-        ("certificate", uplink.certificate),
-        ("key", uplink.key),
-    ):
-        if chosen is not None:
-            yield ("uplink", option), chosen
+    for uplink, path in zip(site.uplink, site.uplink_paths, strict=True):
+        for option in ("ca", "certificate", "key"):
+            if chosen := getattr(uplink, option):
+                yield (*path, option), chosen
 
 
 def _ids(document: Document, section: str) -> list[str]:
@@ -174,28 +170,45 @@ def _store(keys: Table) -> str | None:
 
 def _client_key(document: Document, lang: Language) -> Iterator[Mistake]:
     """Tell that TLS needs a key file of its own when the device key does not leave its store."""
-    keys, uplink = document.tree.get("keys"), document.tree.get("uplink")
-    if not isinstance(keys, Mapping) or not isinstance(uplink, Mapping):
+    keys = document.tree.get("keys")
+    store = keys.get("store", "file") if isinstance(keys, Mapping) else "file"
+    if not isinstance(store, str) or store == "file" or store not in _STORES:
         return
-    store = _store(keys)
-    if store in {None, "file"} or uplink.get("tls", True) is not True:
-        return
-    for name in ("certificate", "key"):
-        if name not in uplink:
-            message = text("config-client-key", lang, name=name, store=found(store, lang))
-            yield document.mistake(("uplink", name), message)
+    for path, uplink in _uplinks(document):
+        for name in ("certificate", "key"):
+            if name not in uplink and uplink.get("tls", True) is True:
+                message = text("config-client-key", lang, name=name, store=found(store, lang))
+                yield document.mistake((*path, name), message)
+
+
+def _uplinks(document: Document) -> Iterator[tuple[KeyPath, Table]]:
+    """Yield the uplinks with their paths, one `[uplink]` or several `[[uplink]]`."""
+    single = document.tree.get("uplink")
+    if isinstance(single, Mapping):
+        yield ("uplink",), single
+    else:
+        yield from tables(document, "uplink")
 
 
 def _uplink(document: Document, lang: Language) -> Iterator[Mistake]:
-    uplink = document.tree.get("uplink")
-    if not isinstance(uplink, Mapping):
-        return
-    consumer, known = uplink.get("consumer"), _ids(document, "consumer")
-    if isinstance(consumer, str) and consumer not in known:
-        yield document.mistake(("uplink", "consumer"), no_such(consumer, known, lang))
-    host, tls = uplink.get("host"), uplink.get("tls", True)
-    if tls is False and isinstance(host, str) and not is_this_machine(host):
-        message = text("config-plain-far", lang, found=found(host, lang))
-        yield document.mistake(("uplink", "tls"), message)
-    if tls is True and "ca" not in uplink:
-        yield document.mistake(("uplink", "ca"), text("config-ca-missing", lang))
+    known = _ids(document, "consumer")
+    first: dict[str, int] = {}
+    for path, uplink in _uplinks(document):
+        consumer, where = uplink.get("consumer"), (*path, "consumer")
+        if isinstance(consumer, str):
+            line = document.positions.find(where).line
+            if consumer not in known:
+                yield document.mistake(where, no_such(consumer, known, lang))
+            elif consumer in first:
+                name = found(consumer, lang)
+                message = text(
+                    "config-uplink-twice", lang, found=name, first=first[consumer], second=line
+                )
+                yield document.mistake(where, message)
+            first.setdefault(consumer, line)
+        host, tls = uplink.get("host"), uplink.get("tls", True)
+        if tls is False and isinstance(host, str) and not is_this_machine(host):
+            message = text("config-plain-far", lang, found=found(host, lang))
+            yield document.mistake((*path, "tls"), message)
+        if tls is True and "ca" not in uplink:
+            yield document.mistake((*path, "ca"), text("config-ca-missing", lang))

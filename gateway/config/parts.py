@@ -26,7 +26,7 @@ class Part:
 
     section: str
     name: str
-    """The id; empty for a table that stands once."""
+    """The id, of an uplink its consumer; empty for a table that stands once."""
     options: Mapping[str, Effective]
 
     @property
@@ -51,12 +51,15 @@ def _parts(site: Site, plugin_options: Mapping[KeyPath, BaseModel]) -> Iterator[
         if isinstance(value, BaseModel):
             yield Part(section, "", dict(_flat(value, (section,))))
             continue
-        for place, table in enumerate(value):
-            path: KeyPath = (section, place)
+        uplinks = section == "uplink"
+        paths: list[KeyPath] = (
+            site.uplink_paths if uplinks else [(section, place) for place in range(len(value))]
+        )
+        for path, table in zip(paths, value, strict=True):
             options = dict(_flat(table, path))
             if path in plugin_options:
                 options |= dict(_flat(plugin_options[path], path))
-            yield Part(section, table.id, options)
+            yield Part(section, table.consumer if uplinks else table.id, options)
 
 
 def _flat(model: BaseModel, path: KeyPath) -> Iterator[tuple[str, Effective]]:

@@ -21,7 +21,8 @@ from pydantic import (
     ValidationInfo,
 )
 
-from gateway.config.document import Document
+from gateway.config.document import Document, option_name
+from gateway.config.positions import KeyPath
 from gateway.messages.formatting import Language
 from gateway.model.errors import Mistake
 from gateway.model.ids import NAME_PATTERN, Audience, ConsumerId, DeviceId, GatewayId, LineId
@@ -166,7 +167,7 @@ class ConsumerOptions(Section):
 
 
 class UplinkOptions(Section):
-    """The way to the platform."""
+    """The way to a consumer. A single one may stand as `[uplink]`."""
 
     consumer: Annotated[ConsumerId, Field(pattern=NAME_PATTERN)] = Field(
         description="which consumer is reached this way"
@@ -256,6 +257,16 @@ class HealthOptions(Section):
     )
 
 
+def _one_or_several(value: object) -> object:
+    """Take a single table as a list of one."""
+    return [value] if isinstance(value, Mapping) else value
+
+
+def _schema_of_one_or_several(schema: dict[str, Any]) -> None:  # Any: a JSON Schema
+    several = {name: schema.pop(name) for name in ("type", "items", "minItems")}
+    schema["anyOf"] = [several["items"], several]
+
+
 class Site(Section):
     """A whole site file."""
 
@@ -263,7 +274,9 @@ class Site(Section):
     store: StoreOptions = Field(default_factory=StoreOptions)
     keys: KeyOptions
     consumer: list[ConsumerOptions] = Field(min_length=1)
-    uplink: UplinkOptions
+    uplink: Annotated[list[UplinkOptions], BeforeValidator(_one_or_several)] = Field(
+        min_length=1, json_schema_extra=_schema_of_one_or_several
+    )
     line: list[LineOptions] = Field(default_factory=list)
     device: list[DeviceOptions] = Field(default_factory=list)
     health: HealthOptions = Field(default_factory=HealthOptions)
@@ -275,11 +288,22 @@ class Site(Section):
         """Return the file it was read from; None for a site that was made in code."""
         return self._document
 
+    @property
+    def uplink_paths(self) -> list[KeyPath]:
+        """Return where each uplink stands: a single one may be `[uplink]`."""
+        if self._document is not None and isinstance(self._document.tree.get("uplink"), Mapping):
+            return [("uplink",)]
+        return [("uplink", place) for place in range(len(self.uplink))]
+
     def mistake(self, section: str, option: str, message: str) -> Mistake:
         """Return a mistake about an option, with its place when the site was read from a file."""
+        return self.mistake_at((section, option), message)
+
+    def mistake_at(self, path: KeyPath, message: str) -> Mistake:
+        """Return a mistake about what stands at `path`, with its place when there is a file."""
         if self._document is not None:
-            return self._document.mistake((section, option), message)
-        return Mistake(Path(), 0, f"{section}.{option}", message)
+            return self._document.mistake(path, message)
+        return Mistake(Path(), 0, option_name(path), message)
 
     def read_from(self, document: Document | None) -> Site:
         """Return this site as one that was read from `document`."""

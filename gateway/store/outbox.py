@@ -18,6 +18,7 @@ from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord
 from gateway.store.channels import SEQUENCE_MASK, Change, Channel, ChannelKey, Channels
 from gateway.store.database import connect, ours, random_fact, transaction
+from gateway.store.entitlement import Beginning, enrol
 from gateway.store.migrations import migrate
 from gateway.store.parcels import Added, HandOut, Parcel, Settled
 from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known, take_over
@@ -78,6 +79,11 @@ class Outbox(RenewingFile):
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ours(error) from error
+        try:
+            self._enrol()
+        except BaseException:
+            self._db.close()
+            raise
 
     @property
     def channels(self) -> Sequence[Channel]:
@@ -292,6 +298,13 @@ class Outbox(RenewingFile):
         settled = dict(rows)
         return {c.key: settled.get(c.id, 0) for c in self._channels.all}
 
+    def beginnings(self, consumer: ConsumerId) -> Mapping[ChannelKey, Beginning]:
+        """Return where the channels stood when a consumer joined a store that was in use.
+
+        What was sealed before is not for it.
+        """
+        return self._enrolled.beginnings.get(consumer, {})
+
     @guarded
     def settle(
         self,
@@ -308,7 +321,7 @@ class Outbox(RenewingFile):
             epochs: records it holds.
             wanted: records it lacks although batches of them came.
         """
-        trimmed: list[Change] = []
+        touched: list[Channel] = []
         with transaction(self._db):
             for said in channels:
                 channel = self._channels.find(said.stream, said.audience)
@@ -321,7 +334,8 @@ class Outbox(RenewingFile):
                     " ON CONFLICT DO UPDATE SET settled = max(settled, excluded.settled)",
                     (consumer, channel.id, min(said.contiguous, channel.newest)),
                 )
-                trimmed += self._trimming.trim(channel)
+                touched.append(channel)
+            trimmed = self._trim(touched)
             self._db.executemany(
                 "INSERT OR IGNORE INTO delivered (consumer, epoch)"
                 " SELECT ?, number FROM epoch WHERE id = ?",
@@ -332,9 +346,22 @@ class Outbox(RenewingFile):
                 " AND epoch = (SELECT number FROM epoch WHERE id = ?)",
                 [(consumer, epoch) for epoch in wanted],
             )
-            for audience in {change.channel.audience for change in trimmed}:
-                self._trimming.drop_epochs(audience, self._live(audience))
         self._channels.apply(trimmed)
+
+    def _enrol(self) -> None:
+        """Take over who is entitled now; what was kept for nobody else goes."""
+        with transaction(self._db):
+            self._enrolled = enrol(self._db, self._entitled, self._channels.all)
+            left = self._channels.all if self._enrolled.somebody_left else []
+            trimmed = self._trim(left)
+        self._channels.apply(trimmed)
+
+    def _trim(self, channels: Iterable[Channel]) -> list[Change]:
+        """Delete, inside the transaction, what every entitled consumer has of some channels."""
+        trimmed = [change for channel in channels for change in self._trimming.trim(channel)]
+        for audience in {change.channel.audience for change in trimmed}:
+            self._trimming.drop_epochs(audience, self._live(audience))
+        return trimmed
 
     @guarded
     def give_up(self, stream: Stream, audience: Audience, sequence: int, reason: int) -> None:

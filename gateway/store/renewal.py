@@ -22,6 +22,7 @@ from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
 from gateway.store.channels import SEQUENCE_MASK, Channel
 from gateway.store.database import connect, transaction
+from gateway.store.entitlement import PREFIX
 from gateway.store.migrations import migrate
 from gateway.store.retention import GIVEN_UP_FIRST
 from gateway.store.salvage import CHUNK, Row, batches, both_ends, open_damaged
@@ -201,6 +202,8 @@ class _Renewal:
 
     def _copy_facts(self, known: Known) -> dict[int, bytes]:
         """Copy everything but batches; return the ids of the epochs by number."""
+        facts = [row for row in self._read("fact") if _of_types(row, "tb")]
+        self._insert("fact", [row for row in facts if row[0].startswith(PREFIX)])
         self._insert("fact", [("incarnation", known.incarnation)])
         rows = self._read("epoch")
         epochs = {row[0]: row for row in rows if _of_types(row, "ibtib")}

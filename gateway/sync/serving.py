@@ -17,6 +17,7 @@ from gateway.model.errors import LinkDownError
 from gateway.model.ids import Audience, BootId, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
+from gateway.store.entitlement import Beginning
 from gateway.store.outbox import Outbox, Parcel, Settled
 from gateway.store.store import StoreThread
 from gateway.sync.budget import Budget
@@ -193,7 +194,7 @@ class Serving:
         """Hand batches to the broker as far as there is room; say whether there is nothing more."""
         now_s = self.clock.monotonic_s()
         if self.window.silent(now_s):
-            _log.warning("ack-silence", extra={"unsettled": self.window.unsettled})
+            await self._begin_again()
         for (stream, audience), first, last in self.window.repeats(now_s):
             for parcel in await self.thread.submit(
                 self.outbox.parcel, stream, audience, first, last
@@ -228,6 +229,13 @@ class Serving:
         """Charge history to its budget; what is urgent costs nothing."""
         if parcel.stream > URGENT:
             self.budget.spend(len(parcel.body), now_s)
+
+    async def _begin_again(self) -> None:
+        """Take it that nothing that is out arrived, neither records nor the hello."""
+        _log.warning("ack-silence")
+        self.delivered = await self.thread.submit(self.outbox.delivered_epochs, self.peer.consumer)
+        if self._free():
+            await self._say_hello(Why.HEARTBEAT)
 
     def _free(self) -> int:
         most = min(INFLIGHT_MOST, self.session.receive_maximum)
@@ -273,11 +281,15 @@ class Serving:
         self._put("hello", hello)
 
     def _channel_states(self) -> list[ChannelState]:
-        return [
-            ChannelState(c.stream, c.audience, c.oldest, c.newest, c.produced, c.kept)
-            for c in self.outbox.channels
-            if c.audience in self.peer.audiences
-        ]
+        began = self.outbox.beginnings(self.peer.consumer)
+        states = []
+        for c in self.outbox.channels:
+            if c.audience in self.peer.audiences:
+                begin = began.get(c.key, Beginning())
+                oldest, produced = max(c.oldest, begin.sequence + 1), c.produced - begin.produced
+                kept = min(c.kept, produced)
+                states.append(ChannelState(c.stream, c.audience, oldest, c.newest, produced, kept))
+        return states
 
 
 async def waited(wake: asyncio.Event, most_s: float) -> None:

@@ -48,6 +48,8 @@ class Broker:
     keep_alive_s: int
     connect_timeout_s: float
     tls: ssl.SSLContext | None
+    client_id: str = ""
+    """Ours there; empty: the name of the gateway."""
 
 
 def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:

@@ -25,7 +25,7 @@ from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
 from gateway.sync.serving import Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
-from gateway.sync.window import ChannelKey, Window
+from gateway.sync.window import SILENCE_FIRST_S, ChannelKey, Window
 from gateway.sync.wire import topic_down
 
 _log = logging.getLogger(__name__)
@@ -57,6 +57,8 @@ class Uplink:
     """What history may take."""
     tell_newest: Callable[[Collection[Audience]], int] = lambda _: 0
     """`Sealer.tell_newest`, called on the store's thread after an outage."""
+    patience_s: float = SILENCE_FIRST_S
+    """After so long without a new acknowledgement what is out is sent again."""
     traffic: Traffic = field(default_factory=Traffic)
     _told_newest_s: float = -math.inf
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
@@ -92,7 +94,10 @@ class Uplink:
     async def _one_connection(self) -> None:
         gateway, consumer = self.peer.gateway, self.peer.consumer
         session = await Session.connect(
-            self.broker, gateway, [topic_down(gateway, "ack")], self._wake.set
+            self.broker,
+            self.broker.client_id or gateway,
+            [topic_down(gateway, "ack")],
+            self._wake.set,
         )
         try:
             settled = await self.thread.submit(self.outbox.cursors, consumer)
@@ -104,7 +109,7 @@ class Uplink:
                 self.thread,
                 self.clock,
                 self.traffic,
-                Window(self.peer.most_unsettled, settled),
+                Window(self.peer.most_unsettled, settled, self.patience_s),
                 self.budget,
                 has,
             )

@@ -39,6 +39,8 @@ class Window:
     """Batches that may be out without the platform's acknowledgement."""
     settled: dict[ChannelKey, int]
     """Highest contiguous sequence that the platform holds."""
+    patience_s: float = SILENCE_FIRST_S
+    """How long the platform may say nothing new the first time."""
     sent: dict[ChannelKey, int] = field(default_factory=dict)
     """Highest sequence that is out."""
     _out: dict[ChannelKey, deque[int]] = field(default_factory=dict)
@@ -46,11 +48,12 @@ class Window:
     _holes: dict[Range, _Hole] = field(default_factory=dict)
     _refusals: Counter[tuple[ChannelKey, int]] = field(default_factory=Counter)
     _progress_s: float = 0.0
-    _silence_s: float = SILENCE_FIRST_S
+    _silence_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         """Begin after what is settled."""
         self.sent = dict(self.settled)
+        self._silence_s = self.patience_s
 
     @property
     def unsettled(self) -> int:
@@ -84,7 +87,7 @@ class Window:
             self._note_holes(key, channel.missing, now_s)
         if moved:
             self._progress_s = now_s
-            self._silence_s = SILENCE_FIRST_S
+            self._silence_s = self.patience_s
         return moved
 
     def repeats(self, now_s: float) -> list[Range]:

@@ -102,7 +102,7 @@ def test_each_value_is_told_with_its_line_or_as_a_default() -> None:
     assert rows["device.d.period_s"] == ("1.0", None)
     assert rows["device.e.periods.fast"] == ("1.0", 32)
     assert rows["device.d.inner.depth"] == ("1", None)
-    assert rows["uplink.ca"] == ("", None)
+    assert rows["uplink.city.ca"] == ("", None)
     assert rows["store.path"] == ('"/etc/one/var/store.db"', None)
     assert rows["health.period_s"] == ("10.0", None)
 

@@ -334,3 +334,48 @@ def test_any_value_of_any_option_gives_a_site_or_a_mistake_on_its_line(data: st.
     lines[place] = f"{option} = {data.draw(_SCALARS)}"
     draft = parse("\n".join(lines).encode(), FILE, "en")
     assert draft.site or any(mistake.line == place + 1 for mistake in draft.mistakes)
+
+
+SECOND = """
+[[uplink]]
+consumer = "desk"
+host = "127.0.0.1"
+port = 1884
+tls = false
+[[consumer]]
+id = "desk"
+audiences = ["operations"]
+hpke_keys = ["d.pub"]
+sign_keys = ["d.pem"]
+"""
+
+
+def _several(more: str = SECOND) -> str:
+    return GOOD.replace("[uplink]", "[[uplink]]") + more
+
+
+def test_one_uplink_may_stand_as_a_table_and_several_as_a_list() -> None:
+    one, several = _draft(GOOD).site, _draft(_several()).site
+    assert one is not None
+    assert several is not None
+    assert [uplink.consumer for uplink in one.uplink] == ["city"]
+    assert [uplink.consumer for uplink in several.uplink] == ["city", "desk"]
+    assert several.uplink_paths == [("uplink", 0), ("uplink", 1)]
+
+
+def test_a_mistake_in_the_second_uplink_has_its_own_line() -> None:
+    text = _several(SECOND.replace("port = 1884", "prot = 1884"))
+    line, option, message = _only(text)
+    assert text.split("\n")[line - 1] == "prot = 1884"
+    assert (option, "did you mean `port`?" in message) == ("uplink.prot", True)
+
+
+def test_two_uplinks_of_one_consumer_are_one_too_many() -> None:
+    _, option, message = _only(_several(SECOND.replace('consumer = "desk"', 'consumer = "city"')))
+    assert option == "uplink.consumer"
+    assert 'Consumer "city" has two uplinks' in message
+
+
+def test_no_uplink_at_all_is_a_mistake() -> None:
+    before, _, after = GOOD.partition("[uplink]")
+    assert _only("uplink = []\n" + before + after[after.index("\n[") :])[1] == "uplink"

@@ -373,3 +373,49 @@ def test_what_is_freed_is_enough_and_the_least_urgent_first(sizes: list[int], ro
     if Stream.ALARM in freed:
         others = [held[i].size == freed.get(i, 0) for i in range(1, len(Stream))]
         assert all(others)
+
+
+def test_one_who_is_entitled_no_more_holds_nothing_back_from_the_next_start(file: Path) -> None:
+    first = Outbox(file, BOTH, ROOM)
+    fill(first, 4)
+    first.settle(CITY, settled(3))
+    held = [parcel.sequence for parcel in sent(first)]
+    first.close()
+
+    again = Outbox(file, ONE, ROOM)
+
+    assert held == [1, 2, 3, 4]
+    assert [parcel.sequence for parcel in sent(again)] == [4]
+    assert again.cursors(UTILITY) == {(Stream.DATA, OPERATIONS): 0}
+    again.close()
+
+
+def test_one_who_joins_begins_with_what_is_sealed_from_then_on(file: Path) -> None:
+    first = Outbox(file, ONE, ROOM)
+    fill(first, 3)
+    first.close()
+
+    joined = Outbox(file, BOTH, ROOM)
+    at_first = joined.cursors(UTILITY)
+    fill(joined, 1)
+    joined.close()
+    again = Outbox(file, BOTH, ROOM)
+
+    began = again.beginnings(UTILITY)[Stream.DATA, OPERATIONS]
+    assert at_first == again.cursors(UTILITY) == {(Stream.DATA, OPERATIONS): 3}
+    assert (began.sequence, began.produced) == (3, 30)
+    assert again.beginnings(CITY) == {}
+    again.settle(CITY, settled(4))
+    assert [parcel.sequence for parcel in sent(again)] == [4]
+    again.close()
+
+
+def test_who_was_there_from_the_start_gets_all_of_it_after_a_restart(file: Path) -> None:
+    first = Outbox(file, BOTH, ROOM)
+    fill(first, 3)
+    first.close()
+
+    again = Outbox(file, BOTH, ROOM)
+
+    assert again.cursors(UTILITY) == {(Stream.DATA, OPERATIONS): 0}
+    again.close()
