@@ -6,8 +6,9 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
@@ -15,6 +16,7 @@ from typing import Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_der_public_key, load_pem_public_key
 
+ROOT: Final = Path(__file__).parent.parent
 MODULES: Final = (
     Path("/usr/lib/softhsm/libsofthsm2.so"),
     *Path("/usr/lib").glob("*/softhsm/libsofthsm2.so"),
@@ -35,18 +37,33 @@ def softhsm() -> Path | None:
     return there[0] if there and shutil.which("softhsm2-util") else None
 
 
-def make_token(folder: Path) -> ec.EllipticCurvePublicKey:
-    """Make a token with keys in it, and return the public key of `KEY`.
+def make_token(folder: Path) -> tuple[ec.EllipticCurvePublicKey, Path]:
+    """Make a token with keys in it; return the public key of `KEY` and what SOFTHSM2_CONF must be.
 
-    SOFTHSM2_CONF stays set: the library reads it when it is first used in a process.
+    The library reads SOFTHSM2_CONF once in the life of a process, so the keys are made in another.
     """
+    tokens = folder / "tokens"
+    tokens.mkdir()
+    config = folder / "softhsm2.conf"
+    config.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n", encoding="utf-8")
+    environ = {**os.environ, "SOFTHSM2_CONF": str(config)}
+    _run("softhsm2-util", "--init-token", "--free", "--label", TOKEN, "--pin", PIN,
+         "--so-pin", "2468", environ=environ)  # fmt: skip
+    code = "from tests.key_places import make_keys; make_keys()"
+    public = bytes.fromhex(_run(sys.executable, "-c", code, environ=environ, folder=ROOT))
+    key = load_der_public_key(public)
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    return key, config
+
+
+def make_keys() -> None:
+    """Make the keys of the token, and print the public key of `KEY`: DER in hex."""
     from pkcs11 import (  # noqa: PLC0415 - only where it is installed
         Attribute,
         KeyType,
         MechanismFlag,
         ObjectClass,
         PublicKey,
-        Session,
         lib,
     )
     from pkcs11.util.ec import (  # noqa: PLC0415 - likewise
@@ -54,29 +71,19 @@ def make_token(folder: Path) -> ec.EllipticCurvePublicKey:
         encode_named_curve_parameters,
     )
 
-    def make_key(session: Session, label: str, curve: str, can: MechanismFlag) -> None:
-        named = {Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
-        params = session.create_domain_parameters(KeyType.EC, named, local=True)
-        params.generate_keypair(store=True, label=label, capabilities=can)
-
-    tokens = folder / "tokens"
-    tokens.mkdir()
-    config = folder / "softhsm2.conf"
-    config.write_text(f"directories.tokendir = {tokens}\nlog.level = ERROR\n", encoding="utf-8")
-    os.environ["SOFTHSM2_CONF"] = str(config)
-    _run("softhsm2-util", "--init-token", "--free", "--label", TOKEN, "--pin", PIN,
-         "--so-pin", "2468")  # fmt: skip
-    module = softhsm()
-    with lib(str(module)).get_token(token_label=TOKEN).open(rw=True, user_pin=PIN) as session:
-        signs = MechanismFlag.SIGN | MechanismFlag.VERIFY
-        make_key(session, KEY, "secp256r1", signs)
-        make_key(session, KEY_384, "secp384r1", signs)
-        make_key(session, KEY_DECRYPTS, "secp256r1", MechanismFlag.DERIVE)
+    signs = MechanismFlag.SIGN | MechanismFlag.VERIFY
+    with lib(str(softhsm())).get_token(token_label=TOKEN).open(rw=True, user_pin=PIN) as session:
+        for label, curve, can in (
+            (KEY, "secp256r1", signs),
+            (KEY_384, "secp384r1", signs),
+            (KEY_DECRYPTS, "secp256r1", MechanismFlag.DERIVE),
+        ):
+            named = {Attribute.EC_PARAMS: encode_named_curve_parameters(curve)}
+            params = session.create_domain_parameters(KeyType.EC, named, local=True)
+            params.generate_keypair(store=True, label=label, capabilities=can)
         public = session.get_key(label=KEY, object_class=ObjectClass.PUBLIC_KEY)
         assert isinstance(public, PublicKey)
-        key = load_der_public_key(encode_ec_public_key(public))
-    assert isinstance(key, ec.EllipticCurvePublicKey)
-    return key
+        sys.stdout.write(encode_ec_public_key(public).hex())
 
 
 def tpm_tools() -> bool:
@@ -150,8 +157,13 @@ def _answers(tcti: str, process: subprocess.Popen[bytes]) -> bool:
     return False
 
 
-def _run(*command: str) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run(
+    *command: str, environ: Mapping[str, str] | None = None, folder: Path | None = None
+) -> str:
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, env=environ, cwd=folder
+    )
     if done.returncode:
         msg = f"{' '.join(command)} ended with {done.returncode}: {done.stdout}{done.stderr}"
         raise RuntimeError(msg)
+    return done.stdout

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -49,7 +50,9 @@ def token(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> dic
         pytest.skip("softhsm2 is not installed")
     pytest.importorskip("pkcs11", reason="python-pkcs11 is not installed")
     folder = tmp_path_factory.mktemp("token")
-    certify(authority, key_places.make_token(folder), folder / "device.pem")
+    key, config = key_places.make_token(folder)
+    os.environ["SOFTHSM2_CONF"] = str(config)  # for good: the library reads it once
+    certify(authority, key, folder / "device.pem")
     pin = folder / "pin"
     pin.write_text(f"{PIN}\n", encoding="ascii")
     pin.chmod(0o600)
