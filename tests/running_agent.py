@@ -22,7 +22,7 @@ from simulators.scene import parse_scene
 from tests.broker import free_port
 from tests.opened_store import opened
 
-WITHIN_S: Final = 15.0
+WITHIN_S: Final = 30.0
 GATEWAY: Final = "nvr-lenina-12"
 MAYAK: Final = (sys.executable, "-m", "gateway")
 

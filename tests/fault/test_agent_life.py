@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 from gateway.store.inspection import inspect, verify
 from provisioning.authority import Authority
 from tests.running_agent import Agent, Cabinet, cabinet
@@ -45,6 +47,7 @@ async def test_an_interrupt_from_the_keyboard_is_a_clean_stop_too(
         assert "agent-stopping" in site.events()
 
 
+@pytest.mark.timeout(240)  # ten starts: a few seconds alone, minutes on a busy machine
 async def test_killed_ten_times_it_goes_on_where_it_was(
     tmp_path: Path, authority: Authority, rng: random.Random
 ) -> None:
