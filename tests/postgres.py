@@ -88,9 +88,9 @@ class Postgres:
         """Ask as a person would, with psql; `address` is one that `database` returned."""
         url, _, options = address.partition("?")
         program = str(self.programs / "psql")
-        schema = f"SET {options.replace('=', ' = ')};" if options else ""
+        schema = ["-c", f"SET {options.replace('=', ' = ')}"] if options else []
         done = subprocess.run(
-            [program, "-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", url, "-c", schema + query],
+            [program, "-XqAt", "-v", "ON_ERROR_STOP=1", url, *schema, "-c", query],
             check=True,
             capture_output=True,
             text=True,

@@ -29,7 +29,7 @@ DAYS_AHEAD: Final = 2
 CONNECT_TIMEOUT_S: Final = 10.0
 COMMAND_TIMEOUT_S: Final = 60.0
 CLOSE_TIMEOUT_S: Final = 5.0
-SETTINGS: Final = {
+SETTINGS: Final[dict[str, str]] = {
     "application_name": "mayak-platform",
     "synchronous_commit": "on",  # an acknowledgement promises that a power cut takes nothing back
     "lock_timeout": "30s",

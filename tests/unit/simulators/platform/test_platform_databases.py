@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
@@ -14,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from provisioning.authority import Authority
-from simulators.platform import cli
+from simulators.platform import cli, postgres_database
 from simulators.platform.audit import audit, latest
 from simulators.platform.cli import app
 from simulators.platform.databases import open_database, open_ledger, shown
@@ -366,6 +367,16 @@ def test_a_connection_that_ends_around_the_commit_loses_and_doubles_nothing(
         assert (desk.report().readings, desk.report().duplicated) == (2, 0)
 
 
+def set_fsync(server: Postgres, db: str, value: str) -> None:
+    """Set it, and return once the server has seen it."""
+    server.query(db, f"ALTER SYSTEM SET fsync = {value}")
+    server.query(db, "SELECT pg_reload_conf()")
+    until = time.monotonic() + 10
+    while server.query(db, "SHOW fsync") != value:
+        assert time.monotonic() < until
+        time.sleep(0.01)
+
+
 WRONG = {
     "a password that is refused": ("postgresql://nobody@127.0.0.1:{port}/postgres", "nobody"),
     "no such database": ("postgresql://mayak@127.0.0.1:{port}/nowhere", "nowhere"),
@@ -383,6 +394,44 @@ def test_a_database_that_can_never_be_used_ends_the_receiver(
             ledger.check()
     finally:
         ledger.close()
+
+
+def test_a_server_that_does_not_sync_is_refused(
+    postgres_server: Postgres, postgres_db: str
+) -> None:
+    ledger = open_ledger(postgres_db)
+    try:
+        set_fsync(postgres_server, postgres_db, "off")
+        try:
+            with pytest.raises(WrongLedgerError, match="fsync"):
+                ledger.check()
+        finally:
+            set_fsync(postgres_server, postgres_db, "on")
+        ledger.check()
+    finally:
+        ledger.close()
+
+
+def test_a_receiver_that_stands_still_within_a_transaction_is_put_out(
+    postgres_db: str, authority: Authority, monkeypatch: pytest.MonkeyPatch, sender: Sender
+) -> None:
+    with (
+        desk_at(postgres_db, authority.folder) as frozen,
+        desk_at(postgres_db, authority.folder) as other,
+    ):
+        other.take((sender.topic("hello"), sender.hello()))
+        monkeypatch.setitem(
+            postgres_database.SETTINGS, "idle_in_transaction_session_timeout", "300"
+        )
+
+        def freeze() -> None:
+            with frozen.ledger.transaction([GATEWAYS[0]]):
+                assert len(other.take((sender.topic("hello"), sender.hello()))) == 1
+                frozen.ledger.knows(GATEWAYS[0])
+
+        with pytest.raises(LedgerError):
+            freeze()
+        assert len(frozen.take((sender.topic("hello"), sender.hello()))) == 1
 
 
 def test_a_server_that_is_away_is_tried_again() -> None:
