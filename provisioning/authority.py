@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Final, Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
@@ -33,6 +34,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     PublicFormat,
     load_pem_private_key,
+    load_pem_public_key,
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
@@ -140,6 +142,51 @@ class Authority:
         """
         _write_new(self.folder, self.identities(gateways, consumers, kem, _now(clock)))
 
+    def certify(self, clock: Clock, gateway: GatewayId, public: bytes) -> Path:
+        """Issue for a key that was made elsewhere, in a token or a TPM, and return the file.
+
+        Args:
+            clock: dates the certificate; must have been set.
+            gateway: whose key it is.
+            public: its public part, PEM.
+
+        Raises:
+            AuthorityError: it is no public key on P-256, the name is none, the clock was never set,
+                or the file is there already.
+        """
+        try:
+            key = load_pem_public_key(public)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            msg = "not a public key in PEM"
+            raise AuthorityError(msg) from error
+        if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(
+            key.curve, ec.SECP256R1
+        ):
+            msg = "not a public key on P-256"
+            raise AuthorityError(msg)
+        (name,) = _names([gateway], reserved=_NO_GATEWAY, longest=63)
+        certificate = self.client(name, "gateway", key, _now(clock))
+        path = Path(f"gateways/{name}/token.pem")
+        _write_new(self.folder, {path: (certificate.public_bytes(Encoding.PEM), PUBLIC)})
+        return self.folder / path
+
+    def rotate(self, consumer: ConsumerId, kem: Kem = DEFAULT_KEM) -> tuple[Path, ...]:
+        """Make the next signing pair and HPKE pair of a consumer beside those it has.
+
+        Raises:
+            AuthorityError: there is no such consumer here, or that is no name.
+        """
+        (name,) = _names([consumer], reserved=_NO_CONSUMER, longest=55)
+        if not (self.folder / f"{name}-sign.key").exists():
+            msg = f"{self.folder} has no consumer {name!r}"
+            raise AuthorityError(msg)
+        number = 2
+        while (self.folder / f"{name}-{number}-sign.key").exists():
+            number += 1
+        contents = _consumer_keys(f"{name}-{number}", kem)
+        _write_new(self.folder, contents)
+        return tuple(self.folder / path for path in contents)
+
     def renew(self, clock: Clock, *, within: timedelta = RENEW_WITHIN) -> tuple[Path, ...]:
         """Issue again, for the same keys, what expires within that time; return the changed files.
 
@@ -224,15 +271,7 @@ class Authority:
             key = ec.generate_private_key(ec.SECP256R1())
             certificate = self.client(f"platform-{consumer}", "platform", key.public_key(), now)
             contents |= _pair(f"platform-{consumer}", key, certificate)
-            signing = ec.generate_private_key(ec.SECP256R1())
-            contents[Path(f"{consumer}-sign.key")] = (_key_pem(signing), PRIVATE)
-            contents[Path(f"{consumer}-sign.pem")] = (
-                signing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo),
-                PUBLIC,
-            )
-            private, public = new_pair(kem)
-            contents[Path(f"{consumer}-hpke.key")] = (private, PRIVATE)
-            contents[Path(f"{consumer}-hpke.pub")] = (public, PUBLIC)
+            contents |= _consumer_keys(consumer, kem)
         return contents
 
     def _issue(
@@ -375,6 +414,18 @@ def _pair(stem: str, key: ec.EllipticCurvePrivateKey, certificate: x509.Certific
     return {
         Path(f"{stem}.key"): (_key_pem(key), PRIVATE),
         Path(f"{stem}.pem"): (certificate.public_bytes(Encoding.PEM), PUBLIC),
+    }
+
+
+def _consumer_keys(stem: str, kem: Kem) -> Contents:
+    signing = ec.generate_private_key(ec.SECP256R1())
+    signer = signing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    private, public = new_pair(kem)
+    return {
+        Path(f"{stem}-sign.key"): (_key_pem(signing), PRIVATE),
+        Path(f"{stem}-sign.pem"): (signer, PUBLIC),
+        Path(f"{stem}-hpke.key"): (private, PRIVATE),
+        Path(f"{stem}-hpke.pub"): (public, PUBLIC),
     }
 
 

@@ -91,6 +91,33 @@ def add(
 
 
 @ca.command()
+def certify(
+    folder: Folder,
+    gateway: Annotated[str, typer.Option(help="Id of the gateway.")],
+    public_key: Annotated[Path, typer.Option(help="Public key in PEM, P-256.", dir_okay=False)],
+    as_json: Json = False,
+) -> None:
+    """Issue for a gateway's key that was made elsewhere: in a token or a TPM."""
+    with _refusals():
+        authority = Authority.load(folder)
+        made = authority.certify(SystemClock(), GatewayId(gateway), public_key.read_bytes())
+        _tell_files(folder, [made], as_json=as_json)
+
+
+@ca.command()
+def rotate(
+    folder: Folder,
+    consumer: Annotated[str, typer.Option(help="Id of the consumer.")],
+    kem: KemOption = DEFAULT_KEM,
+    as_json: Json = False,
+) -> None:
+    """Make the next signing pair and HPKE pair of a consumer; the old ones stay."""
+    with _refusals():
+        made = Authority.load(folder).rotate(ConsumerId(consumer), kem)
+        _tell_files(folder, made, as_json=as_json)
+
+
+@ca.command()
 def renew(
     folder: Folder,
     within_days: Annotated[

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
     PrivateFormat,
-    PublicFormat,
 )
 
 from gateway.app import Consumers
@@ -39,7 +38,6 @@ from gateway.sync.wire import (
     topic_up,
 )
 from provisioning.authority import LEAF_LIFE, Authority
-from provisioning.hpke import new_pair
 from simulators.platform.audit import Report, audit
 from simulators.platform.databases import open_ledger
 from simulators.platform.intake import Intake, Message, Reply
@@ -202,14 +200,7 @@ def clock() -> HandClock:
 def keys(tmp_path: Path, clock: HandClock) -> Authority:
     """An authority in the folder of the test, with a second pair of each kind for the city."""
     authority = Authority.create(tmp_path, clock, gateways=[GATEWAY], consumers=[CITY])
-    private, public = new_pair()
-    (tmp_path / "new-hpke.key").write_bytes(private)
-    (tmp_path / "new-hpke.pub").write_bytes(public)
-    signing = ec.generate_private_key(ec.SECP256R1())
-    (tmp_path / "new-sign.key").write_bytes(_pem(signing))
-    (tmp_path / "new-sign.pem").write_bytes(
-        signing.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-    )
+    authority.rotate(CITY)
     return authority
 
 
@@ -229,8 +220,8 @@ def box(tmp_path: Path, keys: Authority, clock: HandClock) -> Iterator[Box]:
     made.stop()
 
 
-OLD, NEW = "city-hpke", "new-hpke"
-OLD_SIGN, NEW_SIGN = "city-sign", "new-sign"
+OLD, NEW = "city-hpke", "city-2-hpke"
+OLD_SIGN, NEW_SIGN = "city-sign", "city-2-sign"
 
 
 def test_a_rotation_of_the_platforms_keys_loses_nothing_at_any_step(box: Box, city: City) -> None:
