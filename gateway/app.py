@@ -214,11 +214,11 @@ class Agent:
         store = self._site.store
         try:
             with alone_with(store.path):
-                outbox, aside = await self._thread.submit(
+                outbox, _ = await self._thread.submit(
                     open_outbox, store.path, self._consumers.entitled, store.max_mib * 2**20
                 )
                 try:
-                    await self._run(outbox, damaged=aside is not None)
+                    await self._run(outbox)
                 finally:
                     await self._thread.submit(outbox.close)
         except BaseExceptionGroup as group:
@@ -229,9 +229,9 @@ class Agent:
         finally:
             self._thread.close()
 
-    async def _run(self, outbox: Outbox, *, damaged: bool) -> None:
+    async def _run(self, outbox: Outbox) -> None:
         rooms = await self._build(outbox)
-        self._say_start(damaged=damaged)
+        self._say_start()
         loop = asyncio.get_running_loop()
         self._key.changed = lambda why: loop.call_soon_threadsafe(self._say_key, why)
         notifier = Notifier.from_environment()
@@ -321,7 +321,9 @@ class Agent:
         def write(readings: Sequence[Reading], events: Sequence[Event]) -> Written:
             return self._thread.submit(sealer.write, readings, events)
 
-        return Recorder(write, self._clock, site.store.seal_every_s), sealer
+        recorder = Recorder(write, self._clock, site.store.seal_every_s)
+        recorder.saving = lambda: outbox.renewing
+        return recorder, sealer
 
     def _uplink(self, way: Way, outbox: Outbox, sealer: Sealer) -> Uplink:
         peer = Peer(
@@ -387,12 +389,10 @@ class Agent:
         severity = Severity.ALARM if failure else Severity.INFO
         self._mailboxes.happened(Event(key, now, severity))
 
-    def _say_start(self, *, damaged: bool) -> None:
+    def _say_start(self) -> None:
         now = self._clock.now()
         args = {"version": software()}
         self._mailboxes.happened(Event("agent-started", now, args=args))
-        if damaged:
-            self._mailboxes.happened(Event("store-damaged", now, Severity.ALARM))
 
 
 @cache

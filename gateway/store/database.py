@@ -13,6 +13,10 @@ from typing import Final
 from gateway.model.errors import StoreCorruptError, StoreFullError
 
 PAGE_CACHE_KIB: Final = 2048
+LOG_PAGES: Final = 192
+"""So many pages in the write-ahead log are folded in; the ballast must hold them."""
+OVERHEAD_BYTES: Final = 2**20
+"""Of the file beside its batches: epoch records, cursors, gaps, what drivers learned."""
 BUSY_TIMEOUT_S: Final = 5
 
 _FULL: Final = {
@@ -56,6 +60,8 @@ def connect(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA synchronous = FULL")
             db.execute("PRAGMA foreign_keys = ON")
             db.execute(f"PRAGMA cache_size = -{PAGE_CACHE_KIB}")
+            db.execute(f"PRAGMA wal_autocheckpoint = {LOG_PAGES}")
+            db.execute(f"PRAGMA journal_size_limit = {LOG_PAGES * 4096}")
         except sqlite3.DatabaseError:
             db.close()
             raise
@@ -102,6 +108,27 @@ def transaction(db: sqlite3.Connection) -> Iterator[None]:
             raise
     except sqlite3.DatabaseError as error:
         raise ours(error) from error
+
+
+def pragma(db: sqlite3.Connection, name: str) -> int:
+    """Return the number that a pragma gives."""
+    return int(db.execute(f"PRAGMA {name}").fetchone()[0])
+
+
+def pages_for(db: sqlite3.Connection, max_bytes: int) -> int:
+    """Return how many pages so many bytes of batches need, with what goes with them."""
+    return (max_bytes + max_bytes // 4 + OVERHEAD_BYTES) // pragma(db, "page_size")
+
+
+def cap(db: sqlite3.Connection, pages: int) -> None:
+    """Let the file have so many pages at the most; it is not made smaller."""
+    db.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def fold_in(db: sqlite3.Connection) -> bool:
+    """Fold the write-ahead log into the file and empty it; say whether that gave room."""
+    busy, pages, _ = db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not busy and pages > 0
 
 
 def random_fact(db: sqlite3.Connection, key: str, length: int) -> bytes:

@@ -6,33 +6,31 @@ Sequences count from 1 within the life of the file, its *incarnation*.
 
 from __future__ import annotations
 
-import logging
-import math
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-from gateway.model.errors import StoreCorruptError, StoreFullError
+from gateway.model.errors import StoreFullError
 from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
 from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord
-from gateway.store.channels import SEQUENCE_MASK, Change, Channel, ChannelKey, Channels
+from gateway.store.channels import Change, Channel, ChannelKey, Channels
 from gateway.store.database import connect, ours, random_fact, transaction
+from gateway.store.delivery import Delivery
 from gateway.store.entitlement import Beginning, enrol
 from gateway.store.migrations import migrate
 from gateway.store.parcels import Added, HandOut, Parcel, Settled
+from gateway.store.relief import Relief
 from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known, take_over
-from gateway.store.renewing import RenewingFile, guarded
-from gateway.store.retention import Held, to_free
+from gateway.store.renewing import guarded
+from gateway.store.room import Room
 from gateway.store.sealing import Epoch
 from gateway.store.trimming import Entitled, Trimming
 
 __all__ = ["Added", "Entitled", "Outbox", "Parcel", "Settled"]
 
-_log = logging.getLogger(__name__)
 
-
-class Outbox(RenewingFile):
+class Outbox(Delivery):
     """The file. Every method blocks: call them on the store's thread."""
 
     def __init__(self, path: Path, entitled: Entitled, max_bytes: int) -> None:
@@ -52,6 +50,7 @@ class Outbox(RenewingFile):
         self._epochs: dict[EpochId, int] = {}
         self._sealing: dict[Audience, EpochRow] = {}
         self._hand_out = HandOut()
+        self._relief = Relief(path)
         self.open()
 
     def close(self) -> None:
@@ -76,6 +75,9 @@ class Outbox(RenewingFile):
             self.incarnation = Incarnation(random_fact(self._db, "incarnation", INCARNATION_LEN))
             self._channels = Channels(self._db)
             self._trimming = Trimming(self._db, self._channels, self._entitled)
+            self._room = Room(
+                self._db, self._channels, self._trimming, self._relief, self._max_bytes
+            )
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ours(error) from error
@@ -92,10 +94,7 @@ class Outbox(RenewingFile):
 
     def hours_left(self, bytes_per_s: float | None) -> float | None:
         """Return how long the room lasts at `bytes_per_s` when nothing is taken away, or None."""
-        if not bytes_per_s:
-            return None
-        size = sum(channel.size for channel in self.channels)
-        return max(0, self._max_bytes - size) / bytes_per_s / 3600
+        return self._room.left_bytes / bytes_per_s / 3600 if bytes_per_s else None
 
     @guarded
     def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
@@ -126,6 +125,21 @@ class Outbox(RenewingFile):
             StoreFullError: the card takes nothing; nothing was changed.
             StoreCorruptError: the file is damaged; nothing was changed.
         """
+        bodies, told = list(bodies), list(told)
+        try:
+            added = self._commit(bodies, told)
+        except StoreFullError:
+            if not self._room.relieve(sum(len(body.packed) for *_, body in bodies)):
+                raise
+            # The same under the same sequences: nothing is sealed twice that differs.
+            added = self._commit(bodies, told)
+        self.went_well()
+        self._room.after_commit()
+        return added
+
+    def _commit(
+        self, bodies: Sequence[tuple[Stream, Epoch, Body]], told: Sequence[int]
+    ) -> list[Added]:
         grown: list[Change] = []
         added: list[Added] = []
         written: dict[ChannelKey, Channel] = {}
@@ -139,8 +153,6 @@ class Outbox(RenewingFile):
                 added.append(Added(sequence, size))
                 grown.append(self._channels.grow(channel, sequence, body.count, size))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
-        self.went_well()
-        # From here on it is committed: what goes wrong below must not look as if it were not.
         for channel in written.values():
             self._channels.keep(channel)
         for change in grown:
@@ -148,10 +160,6 @@ class Outbox(RenewingFile):
             change.channel.produced += change.count
             change.channel.kept += change.count
             change.channel.size += change.size
-        try:
-            self._make_room()
-        except (StoreFullError, StoreCorruptError, sqlite3.DatabaseError) as error:
-            _log.warning("no-room-made", extra={"error": str(error)})
         return added
 
     @guarded
@@ -179,10 +187,15 @@ class Outbox(RenewingFile):
             or first < channel.oldest
         ):
             return False
+        bounds = (channel.row_id(first), channel.row_id(last))
+        (here,) = self._db.execute(
+            "SELECT total(span) FROM batch WHERE id >= ? AND id <= ?", bounds
+        ).fetchone()
+        if here != last - first + 1:
+            return False
         with transaction(self._db):
             gone = self._db.execute(
-                "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)",
-                (channel.row_id(first), channel.row_id(last)),
+                "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
             ).fetchall()
             change = self._channels.shrink(channel, gone)
             size = self._insert(channel, epoch, body, last, span=last - first + 1)
@@ -218,85 +231,6 @@ class Outbox(RenewingFile):
             " FROM gap WHERE NOT told"
         ).fetchall()
         return [(row[0], GapRecord(*row[1:])) for row in rows]
-
-    @guarded
-    def parcels(
-        self,
-        audiences: frozenset[Audience],
-        after: Mapping[ChannelKey, int],
-        count: int,
-        size: int,
-        least_urgent: Stream = Stream.MEDIA,
-        now_s: float = math.inf,
-    ) -> list[Parcel]:
-        """Return the next batches to send, most urgent stream first, in order within a channel.
-
-        Args:
-            audiences: what the consumer is entitled to.
-            after: the highest sequence that is out, per channel; without one from the oldest.
-            count: how many at the most.
-            size: bytes at the most, but one batch always.
-            least_urgent: less urgent streams stay behind.
-            now_s: monotonic seconds: what is held back longer than that stays.
-        """
-        chosen: list[Parcel] = []
-        for channel in self.channels:
-            done = after.get(channel.key, 0)
-            if channel.stream > least_urgent or len(chosen) >= count:
-                break
-            last = self._hand_out.last_free(channel, now_s)
-            if channel.audience not in audiences or done >= last:
-                continue
-            rows = self._db.execute(
-                "SELECT id, span, epoch, body FROM batch WHERE id > ? AND id <= ?"
-                " ORDER BY id LIMIT ?",
-                (channel.row_id(done), channel.row_id(last), count - len(chosen)),
-            )
-            for row_id, span, epoch, body in rows:
-                size -= len(body)
-                if chosen and size < 0:
-                    rows.close()
-                    return chosen
-                sequence = row_id & SEQUENCE_MASK
-                self._hand_out.note(channel, sequence)
-                chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
-        return chosen
-
-    @guarded
-    def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
-        """Return the batches of one channel that cover `first ... last` and are still here."""
-        channel = self._channels.find(stream, audience)
-        if channel is None:
-            return []
-        rows = self._db.execute(
-            "SELECT id, span, epoch, body FROM batch"
-            " WHERE id >= ? AND id <= ? AND id - span < ? ORDER BY id",
-            (channel.row_id(first), channel.row_id(channel.newest), channel.row_id(last)),
-        ).fetchall()
-        for row_id, *_ in rows:
-            self._hand_out.note(channel, row_id & SEQUENCE_MASK)
-        return [Parcel(stream, audience, row[0] & SEQUENCE_MASK, *row[1:]) for row in rows]
-
-    @guarded
-    def epoch_record(self, number: int) -> bytes | None:
-        """Return the record of an epoch, or None when it is gone."""
-        row = self._db.execute("SELECT record FROM epoch WHERE number = ?", (number,)).fetchone()
-        return None if row is None else row[0]
-
-    @guarded
-    def delivered_epochs(self, consumer: ConsumerId) -> set[int]:
-        """Return the numbers of the epochs whose records the consumer has."""
-        rows = self._db.execute("SELECT epoch FROM delivered WHERE consumer = ?", (consumer,))
-        return {number for (number,) in rows}
-
-    @guarded
-    def cursors(self, consumer: ConsumerId) -> dict[ChannelKey, int]:
-        """Return the highest contiguous sequence that the consumer has, per channel."""
-        rows = self._db.execute(
-            "SELECT channel, settled FROM cursor WHERE consumer = ?", (consumer,)
-        ).fetchall()
-        settled = dict(rows)
-        return {c.key: settled.get(c.id, 0) for c in self._channels.all}
 
     def beginnings(self, consumer: ConsumerId) -> Mapping[ChannelKey, Beginning]:
         """Return where the channels stood when a consumer joined a store that was in use.
@@ -411,15 +345,3 @@ class Outbox(RenewingFile):
     def _live(self, audience: Audience) -> list[int]:
         """Return the numbers of the epochs that are sealed under now."""
         return [self._sealing[audience][0]] if audience in self._sealing else []
-
-    def _make_room(self) -> None:
-        held = [Held(c.id, c.stream, c.size) for c in self._channels.all]
-        plan = dict(to_free(held, self._max_bytes))
-        if not plan:
-            return
-        for channel in self._channels.all:
-            if channel.id in plan:
-                with transaction(self._db):
-                    last = self._trimming.last_of(channel, plan[channel.id])
-                    gone = self._trimming.give_up(channel, channel.row_id(0), last, GapRecord.ROOM)
-                self._channels.apply(gone)

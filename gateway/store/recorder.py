@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.model.clock import Clock
-from gateway.model.errors import GatewayError
+from gateway.model.errors import GatewayError, StoreCorruptError
 from gateway.model.event import Event, Severity
 from gateway.model.ids import DeviceId
 from gateway.model.reading import Reading
@@ -100,6 +100,8 @@ class Recorder:
     seal_every_s: float
     committed: Callable[[], None] = lambda: None
     """Called on the loop after each commit."""
+    saving: Callable[[], bool] = lambda: False
+    """Says whether the store saves what is left of a damaged file: that takes its time."""
     counters: Recorded = field(default_factory=Recorded)
     _readings: list[Reading] = field(default_factory=list)
     _events: list[Event] = field(default_factory=list)
@@ -107,6 +109,7 @@ class Recorder:
     _urgent: asyncio.Event = field(default_factory=asyncio.Event)
     _thin_out_at: int = WAITING_MOST
     _blocked: bool = False
+    _replaced: bool = False
     _stopping: bool = False
     _begun_s: float | None = None
 
@@ -130,7 +133,9 @@ class Recorder:
     def shows_life(self) -> bool:
         """Say whether commits come to an end: they succeed or fail, but they do not hang."""
         begun_s = self._begun_s
-        return begun_s is None or self.clock.monotonic_s() - begun_s < STUCK_AFTER_S
+        if begun_s is None or self.saving():
+            return True
+        return self.clock.monotonic_s() - begun_s < STUCK_AFTER_S
 
     @property
     def waiting(self) -> int:
@@ -255,6 +260,9 @@ class Recorder:
 
     def _note_blocked(self, error: Exception) -> None:
         self.counters.failures += 1
+        if isinstance(error, StoreCorruptError) and not self._replaced:
+            self._replaced = True  # the file was replaced, which is told by itself: once more
+            return
         if not self._blocked:
             self._blocked = True
             _log.error(BLOCKED_OUT, exc_info=error)
@@ -262,6 +270,7 @@ class Recorder:
 
     def _note_unblocked(self) -> None:
         self._thin_out_at = WAITING_MOST
+        self._replaced = False
         if self._blocked:
             self._blocked = False
             dropped = self.counters.dropped_values

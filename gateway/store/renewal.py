@@ -204,7 +204,8 @@ class _Renewal:
         """Copy everything but batches; return the ids of the epochs by number."""
         facts = [row for row in self._read("fact") if _of_types(row, "tb")]
         self._insert("fact", [row for row in facts if row[0].startswith(PREFIX)])
-        self._insert("fact", [("incarnation", known.incarnation)])
+        facts = [row for row in self._read("fact") if _of_types(row, "tb")]
+        self._insert("fact", [("incarnation", known.incarnation), *facts])
         rows = self._read("epoch")
         epochs = {row[0]: row for row in rows if _of_types(row, "ibtib")}
         epochs.update((row[0], row) for row in known.epochs)

@@ -1,0 +1,99 @@
+"""What the link reads of the file: the next batches, repeats, epoch records, cursors."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC
+from collections.abc import Mapping
+
+from gateway.model.ids import Audience, ConsumerId
+from gateway.model.stream import Stream
+from gateway.store.channels import SEQUENCE_MASK, ChannelKey, Channels
+from gateway.store.parcels import HandOut, Parcel
+from gateway.store.renewing import RenewingFile, guarded
+
+
+class Delivery(RenewingFile, ABC):
+    """The reading side of the outbox."""
+
+    _channels: Channels
+    _hand_out: HandOut
+
+    @guarded
+    def parcels(
+        self,
+        audiences: frozenset[Audience],
+        after: Mapping[ChannelKey, int],
+        count: int,
+        size: int,
+        least_urgent: Stream = Stream.MEDIA,
+        now_s: float = math.inf,
+    ) -> list[Parcel]:
+        """Return the next batches to send, most urgent stream first, in order within a channel.
+
+        Args:
+            audiences: what the consumer is entitled to.
+            after: the highest sequence that is out, per channel; without one from the oldest.
+            count: how many at the most.
+            size: bytes at the most, but one batch always.
+            least_urgent: less urgent streams stay behind.
+            now_s: monotonic seconds: what is held back longer than that stays.
+        """
+        chosen: list[Parcel] = []
+        for channel in self._channels.all:
+            done = after.get(channel.key, 0)
+            if channel.stream > least_urgent or len(chosen) >= count:
+                break
+            last = self._hand_out.last_free(channel, now_s)
+            if channel.audience not in audiences or done >= last:
+                continue
+            rows = self._db.execute(
+                "SELECT id, span, epoch, body FROM batch WHERE id > ? AND id <= ?"
+                " ORDER BY id LIMIT ?",
+                (channel.row_id(done), channel.row_id(last), count - len(chosen)),
+            )
+            for row_id, span, epoch, body in rows:
+                size -= len(body)
+                if chosen and size < 0:
+                    rows.close()
+                    return chosen
+                sequence = row_id & SEQUENCE_MASK
+                self._hand_out.note(channel, sequence)
+                chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
+        return chosen
+
+    @guarded
+    def parcel(self, stream: Stream, audience: Audience, first: int, last: int) -> list[Parcel]:
+        """Return the batches of one channel that cover `first ... last` and are still here."""
+        channel = self._channels.find(stream, audience)
+        if channel is None:
+            return []
+        rows = self._db.execute(
+            "SELECT id, span, epoch, body FROM batch"
+            " WHERE id >= ? AND id <= ? AND id - span < ? ORDER BY id",
+            (channel.row_id(first), channel.row_id(channel.newest), channel.row_id(last)),
+        ).fetchall()
+        for row_id, *_ in rows:
+            self._hand_out.note(channel, row_id & SEQUENCE_MASK)
+        return [Parcel(stream, audience, row[0] & SEQUENCE_MASK, *row[1:]) for row in rows]
+
+    @guarded
+    def epoch_record(self, number: int) -> bytes | None:
+        """Return the record of an epoch, or None when it is gone."""
+        row = self._db.execute("SELECT record FROM epoch WHERE number = ?", (number,)).fetchone()
+        return None if row is None else row[0]
+
+    @guarded
+    def delivered_epochs(self, consumer: ConsumerId) -> set[int]:
+        """Return the numbers of the epochs whose records the consumer has."""
+        rows = self._db.execute("SELECT epoch FROM delivered WHERE consumer = ?", (consumer,))
+        return {number for (number,) in rows}
+
+    @guarded
+    def cursors(self, consumer: ConsumerId) -> dict[ChannelKey, int]:
+        """Return the highest contiguous sequence that the consumer has, per channel."""
+        rows = self._db.execute(
+            "SELECT channel, settled FROM cursor WHERE consumer = ?", (consumer,)
+        ).fetchall()
+        settled = dict(rows)
+        return {c.key: settled.get(c.id, 0) for c in self._channels.all}
