@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -91,7 +92,7 @@ def load_device_key(key_file: Path, certificate_file: Path) -> FileKeyStore:
             two do not belong together.
     """
     key_pem = _read(key_file, "keys.device_key")
-    if key_file.stat().st_mode & _OTHERS:
+    if _others_may_read(key_file):
         _refuse(key_file, "keys.device_key", "others may read it; allow only the owner: chmod 600")
     try:
         key = load_pem_private_key(key_pem, password=None)
@@ -129,18 +130,29 @@ def read_pin(file: Path) -> str:
     """
     try:
         pin = file.read_text(encoding="utf-8").strip("\r\n")
-        mode = file.stat().st_mode
+        open_to_others = _others_may_read(file)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         msg = f"the PIN in {file} cannot be read: {reason}"
         raise KeyRefusedError(msg, option="pin_file") from error
-    if mode & _OTHERS:
+    if open_to_others:
         msg = f"others may read {file}; allow only the owner: chmod 600"
         raise KeyRefusedError(msg, option="pin_file")
     if not pin:
         msg = f"{file} is empty: write the PIN into it"
         raise KeyRefusedError(msg, option="pin_file")
     return pin
+
+
+def _others_may_read(file: Path) -> bool:
+    """Say whether a file is open to more than its owner.
+
+    systemd hands credentials over in a folder for this service alone; where it names us in an ACL,
+    the bits of the group show the mask of that ACL and no group (systemd.exec(5), acl(5)).
+    """
+    if str(file.parent) == os.environ.get("CREDENTIALS_DIRECTORY"):
+        return False
+    return bool(file.stat().st_mode & _OTHERS)
 
 
 def _read(file: Path, option: str) -> bytes:
