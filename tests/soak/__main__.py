@@ -65,7 +65,7 @@ def _watched(campaign: Campaign, console: Console) -> Verdict:
         TimeElapsedColumn(),
         TextColumn("{task.description}", markup=False),
     )
-    with Progress(*columns, console=console) as progress:
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
         task = progress.add_task("", total=campaign.kills)
         judged = 0
 

@@ -22,6 +22,8 @@ from tests.soak.plan import Blow, Role, Setup, blows
 LOAD: Final = Load(devices=4, registers=6, period_s=0.25)
 OPTIONS: Final = "response_timeout_s = 3.0"
 """On a machine that is busy with starting programs, a late answer is an answer."""
+QUIET_S: Final = 1.0
+"""What is read after the last blow, and forgiven nothing."""
 ON_THE_CARD_S: Final = 1.5
 """After the last answer of a twin: from here on a kill is forgiven nothing."""
 DRAINED_WITHIN_S: Final = 60.0
@@ -130,9 +132,7 @@ class SoakSite:
                 mortal.child = await mortal.start()
                 await parts.children.ready(mortal.child, self.folder / f"{name}.ready")
         agent = self._mortals["agent"].child = await self._mortals["agent"].start()
-        if not await self._says(agent, lambda told: told["readings"] > 0):
-            msg = f"nothing is read:\n{agent.last_words()}"
-            raise ChildError(msg)
+        await self._reads(agent)
         return twins, link
 
     def _starter(self, name: str, role: Role, site_file: Path) -> Callable[[], Awaitable[Child]]:
@@ -211,6 +211,7 @@ class SoakSite:
 
     async def _end(self, twins: Child) -> Verdict:
         """Stop reading, kill everything once more, and see what the platform has in the end."""
+        await self._rest()
         if await twins.stop():
             self.findings.append(f"the twins did not end well:\n{twins.last_words()}")
         await asyncio.sleep(ON_THE_CARD_S)
@@ -257,6 +258,23 @@ class SoakSite:
         if aside:
             self.findings.append(f"set aside as damaged: {', '.join(aside)}")
         self.findings += sound.log_faults(self.folder)
+
+    async def _rest(self) -> None:
+        """Let the site read undisturbed for a moment."""
+        agent = self._mortals["agent"].child
+        assert agent is not None  # nothing is struck any more, and all that was is up again
+        await self._reads(agent)
+        await asyncio.sleep(QUIET_S)
+
+    async def _reads(self, agent: Child) -> None:
+        """Wait until the agent has put readings on its card.
+
+        Raises:
+            ChildError: it ended, or reads nothing.
+        """
+        if not await self._says(agent, lambda told: told["readings"] > 0):
+            msg = f"nothing is read:\n{agent.last_words()}"
+            raise ChildError(msg)
 
     async def _says(self, agent: Child, true: Callable[[dict[str, int]], bool]) -> bool:
         """Wait until the agent says so; return whether it did within DRAINED_WITHIN_S.

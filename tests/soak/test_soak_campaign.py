@@ -18,7 +18,7 @@ from tests.soak.site import SoakSite
 
 KILLS = 9  # and each part once more at the end
 PACE = 0.6
-BLOWS_END_S = 30.0
+BLOWS_END_S = 25.0
 ANSWERS = (
     "FROM reading JOIN series ON series.id = reading.series WHERE point = 'answers'"
     " AND value IS NOT NULL"
@@ -48,7 +48,7 @@ async def test_a_site_through_a_dozen_kills_loses_nothing_and_its_judges_would_h
     assert verdict.clean, f"{seed}, {setup}: {json.dumps(verdict.as_json(), indent=1)}"
     assert verdict.killed >= KILLS
     assert set(verdict.kills) == {"agent", "broker", "receiver"}
-    assert verdict.stored > verdict.served / 3
+    assert verdict.stored >= 10
     assert verdict.checks > verdict.kills["agent"]
 
     kept = sound.copy_store(tmp_path / "var" / "store.db", tmp_path / "copy")
