@@ -102,7 +102,6 @@ class Postgres:
         options = (
             "listen_addresses=127.0.0.1",
             "unix_socket_directories=",
-            "shared_buffers=32MB",
             "max_connections=40",
         )
         with (self.folder / "log").open("ab") as log:

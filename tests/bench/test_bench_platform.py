@@ -18,7 +18,8 @@ from tests.unit.simulators.platform.platform_sender import Row, Sender
 
 DEVICES = 20
 POINTS = [[f"p{place}", "V", 0, 0.1, 0, None] for place in range(50)]
-READINGS_PER_SECOND = 50_000
+READINGS_PER_SECOND = {"file": 50_000, "server": 30_000}
+"""A server of PostgreSQL works on the same two cores."""
 
 pytestmark = [pytest.mark.bench, pytest.mark.timeout(300)]
 
@@ -27,7 +28,7 @@ LOADS = {"live": (1, 16, 12), "backlog": (60, 8, 2)}
 
 
 @pytest.mark.parametrize(("seconds", "batches", "groups"), LOADS.values(), ids=LOADS.keys())
-def test_the_receiver_commits_fifty_thousand_readings_a_second(
+def test_the_receiver_commits_what_a_city_sends(
     seconds: int,
     batches: int,
     groups: int,
@@ -65,4 +66,5 @@ def test_the_receiver_commits_fifty_thousand_readings_a_second(
         f"{stored} readings, {stored / took:,.0f} a second,"
         f" {100_000 * busy / stored:.2f} CPU s of the receiver per 100,000"
     )
-    assert stored / took >= READINGS_PER_SECOND
+    where = "file" if isinstance(platform_db, Path) else "server"
+    assert stored / took >= READINGS_PER_SECOND[where]

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from provisioning.authority import Authority
 from simulators.platform.ledger import LedgerError
 from tests.conftest import GATEWAYS
-from tests.unit.simulators.platform.conftest import Desk
+from tests.postgres import Postgres
+from tests.unit.simulators.platform.conftest import Desk, desk_at
 from tests.unit.simulators.platform.platform_sender import WALL, Row, Sender
 
 POINTS = [["answers", "1", 1, 1, 0, None], ["u", "V", 2, 1, 0, None]]
@@ -304,12 +305,8 @@ def contents_of(desk: Desk) -> list[Any]:
     return [desk.rows(query) for query in STATE]
 
 
-@settings(max_examples=25)
-@given(order=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 4), min_size=8))
-def test_the_order_and_grouping_of_arrival_do_not_matter(
-    fresh_desk: FreshDesk, authority: Authority, order: Any, sizes: list[int]
-) -> None:
-    sender = Sender.of(authority, GATEWAYS[0])
+def medley(sender: Sender) -> tuple[bytes, list[tuple[str, bytes]]]:
+    """Return an epoch record and one of everything that may come after it, in any order."""
     epoch, record = sender.epoch(POINTS, trust=0, wall=5)
     unset = {"trust": 0, "wall": 1000}
     pair = {4: [[sender.boot, 20_000, WALL, 1]], 2: [[0, "clock.set", 0, None, {}]]}
@@ -325,6 +322,16 @@ def test_the_order_and_grouping_of_arrival_do_not_matter(
         (sender.topic("data"), sender.batch(epoch, rows(6), sequence=11)),
         (sender.topic("hello"), sender.hello(oldest=3, kept=9)),
     ]
+    return record, messages
+
+
+@settings(max_examples=25)
+@given(order=st.randoms(use_true_random=False), sizes=st.lists(st.integers(1, 4), min_size=8))
+def test_the_order_and_grouping_of_arrival_do_not_matter(
+    fresh_desk: FreshDesk, authority: Authority, order: Any, sizes: list[int]
+) -> None:
+    sender = Sender.of(authority, GATEWAYS[0])
+    record, messages = medley(sender)
     shuffled = [*messages, *messages[:3]]
     order.shuffle(shuffled)
     with fresh_desk() as straight, fresh_desk() as mixed:
@@ -342,3 +349,30 @@ def test_the_order_and_grouping_of_arrival_do_not_matter(
         ]
         assert straight.report().counters.get("repeats", 0) == 0
         assert mixed.report().counters["repeats"] <= 3
+
+
+@settings(max_examples=8)
+@given(order=st.randoms(use_true_random=False))
+def test_neither_the_database_nor_which_receiver_takes_what_matters(
+    fresh_desk: FreshDesk, postgres_server: Postgres, authority: Authority, order: Any
+) -> None:
+    sender = Sender.of(authority, GATEWAYS[0])
+    record, messages = medley(sender)
+    shuffled = [*messages, *messages[:3]]
+    order.shuffle(shuffled)
+    db = postgres_server.database()
+    with (
+        fresh_desk() as alone,
+        desk_at(db, authority.folder) as first,
+        desk_at(db, authority.folder) as second,
+    ):
+        for desk in (alone, first):
+            desk.take((sender.topic("epoch"), record))
+        alone.take(*messages)
+        while shuffled:
+            size = order.randint(1, 4)
+            order.choice((first, second)).take(*shuffled[:size])
+            shuffled = shuffled[size:]
+        assert contents_of(second) == contents_of(alone)
+        placed = "SELECT min(wall_ms), max(wall_ms), count(*) FROM reading"
+        assert second.rows(placed) == alone.rows(placed)
