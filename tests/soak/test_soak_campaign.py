@@ -10,6 +10,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from gateway.model.clock import SystemClock
 from tests.soak import sound
 from tests.soak.campaign import Campaign
@@ -35,6 +37,7 @@ def judged(ledger: dict[str, Any]) -> Verdict:
     return judge(ledger, kills=Counter(), link_faults=Counter(), checks=0, findings=())
 
 
+@pytest.mark.timeout(150)  # half a minute alone, more on a busy machine
 async def test_a_site_through_a_dozen_kills_loses_nothing_and_its_judges_would_have_noticed(
     tmp_path: Path,
 ) -> None:
