@@ -102,9 +102,16 @@ class Children:
             raise ChildError(msg)
 
     async def stop_all(self) -> None:
-        """End every part, the last one started first."""
-        for child in reversed(self.all):
-            await child.stop()
+        """End every part, the last one started first; an interruption kills those that are left."""
+        left = [child for child in self.all if child.alive]
+        try:
+            while left:
+                await left[-1].stop()
+                left.pop()
+        finally:
+            for child in left:
+                if child.alive:
+                    child.process.kill()
 
 
 def _read(file: Path) -> dict[str, Any] | None:  # Any: JSON values
