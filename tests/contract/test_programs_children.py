@@ -7,20 +7,22 @@ from pathlib import Path
 from simulators.programs.children import Children
 
 STUBBORN = """
-import signal, sys, time
+import pathlib, signal, sys, time
 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-sys.stdout.write("ready\\n"); sys.stdout.flush()
+part = pathlib.Path(sys.argv[1] + ".part")
+part.write_text("{}")
+part.rename(sys.argv[1])
 time.sleep(60)
 """
 
 
 async def test_an_interrupted_end_leaves_no_process_behind(tmp_path: Path) -> None:
     children = Children(tmp_path)
+    ready = tmp_path / "ready"
     first = await children.start("first", ["sleep", "60"])
-    last = await children.start("last", [sys.executable, "-c", STUBBORN])
+    last = await children.start("last", [sys.executable, "-c", STUBBORN, str(ready)])
     async with asyncio.timeout(10):
-        while "ready" not in last.last_words():
-            await asyncio.sleep(0.02)
+        await children.ready(last, ready)
         async with asyncio.TaskGroup() as group:
             ending = group.create_task(children.stop_all())
             await asyncio.sleep(0.1)
