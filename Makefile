@@ -36,6 +36,7 @@ spelling:
 	.venv/bin/codespell
 
 powercut: environment ## cut the power at every write of the real agent, the rooms, the files; ARGS="--seed 7 --lives 6"
+	@.ci/system-packages gcc mosquitto
 	@.venv/bin/python -m tests.powercut $(ARGS)
 
 package: environment ## build the wheel, install it alone, run it

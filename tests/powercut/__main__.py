@@ -91,7 +91,7 @@ def main() -> int:
     """Run everything and return the exit code."""
     parser = argparse.ArgumentParser(prog="make powercut")
     parser.add_argument("--seed", type=int, default=1, help="another one looks at other states")
-    parser.add_argument("--lives", type=int, default=3, help="how many times the rooms live")
+    parser.add_argument("--lives", type=int, default=2, help="how many times the rooms live")
     options = parser.parse_args()
     if not has_compiler() or broker.find() is None:
         _say("skipped: gcc or mosquitto is not installed; .ci/system-packages installs both")

@@ -77,6 +77,7 @@ def test_a_file_is_the_old_one_or_the_new_one(place: Range) -> None:
     assert (tally.corrupt, tally.lost) == (set(), set()), tally.examples
 
 
+@pytest.mark.timeout(180)  # it waits for a link that comes back with jitter, twice
 def test_the_agent_loses_nothing(place: Range) -> None:
     if broker.find() is None:
         pytest.skip("mosquitto is not installed")
