@@ -25,6 +25,8 @@ from gateway.supervise import contain
 
 _log = logging.getLogger(__name__)
 
+FIRST_SEAL_S: Final = 0.1
+"""The first readings after a start wait no longer: somebody is looking whether it works."""
 RETRY_AFTER_S: Final = 1.0
 RATE_AFTER_S: Final = 60.0
 """Before, a rate would say more about the start than about the site."""
@@ -147,7 +149,8 @@ class Recorder:
         self.counters.since_s = self.clock.monotonic_s()
         while not self._stopping:
             await self._something.wait()
-            await self._until_due(self.clock.monotonic_s() + self.seal_every_s)
+            wait_s = self.seal_every_s if self.counters.values else FIRST_SEAL_S
+            await self._until_due(self.clock.monotonic_s() + min(wait_s, self.seal_every_s))
             self._something.clear()
             await self._commit(events_only=False)
         await self._commit_the_rest()

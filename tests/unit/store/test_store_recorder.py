@@ -14,7 +14,7 @@ from gateway.model.event import Event, Severity
 from gateway.model.ids import DeviceId, PointId
 from gateway.model.reading import Cause, Cells, Flag, Point, PointTable, Quality, Reading
 from gateway.store import recorder as room
-from gateway.store.recorder import EVENTS_MOST, WAITING_MOST, Recorder
+from gateway.store.recorder import EVENTS_MOST, FIRST_SEAL_S, WAITING_MOST, Recorder
 from gateway.store.sealer import Sealed
 from tests import virtual_time
 from tests.virtual_time import VirtualClock
@@ -114,15 +114,27 @@ def play(story: Story) -> Desk:
 def test_an_event_is_committed_at_once_and_readings_wait_for_their_second() -> None:
     async def story(desk: Desk) -> None:
         desk.tell()
+        await asyncio.sleep(1.0)
+        desk.tell()
         await asyncio.sleep(0.3)
         desk.happen("door-open")
         await asyncio.sleep(2)
 
     desk = play(story)
     begun_s = virtual_time.START_S
-    first, second = desk.card.commits
-    assert (round(first.at_s - begun_s, 3), first.readings) == (0.3, [])
-    assert (round(second.at_s - begun_s, 3), second.events) == (SEAL_EVERY_S, [])
+    _, first, second = desk.card.commits
+    assert (round(first.at_s - begun_s, 3), first.readings) == (1.3, [])
+    assert (round(second.at_s - begun_s, 3), second.events) == (1.0 + SEAL_EVERY_S, [])
+
+
+def test_the_first_readings_after_a_start_wait_a_moment_only() -> None:
+    async def story(desk: Desk) -> None:
+        desk.tell()
+        await asyncio.sleep(2)
+
+    desk = play(story)
+    (first,) = desk.card.commits
+    assert round(first.at_s - virtual_time.START_S, 3) == FIRST_SEAL_S
 
 
 @given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=20))
