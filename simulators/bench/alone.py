@@ -17,7 +17,7 @@ NEVER_S: Final = 86_400.0
 async def store(form: Form) -> Sheet:
     """Seal and commit the readings of a site as fast as it goes, a second of the site at a time."""
     sheet = Sheet("store")
-    load = Load(20 * form.work, 50)
+    load = Load(20, 50).times(form.work)
     async with workshop(form.folder) as site:
         await site.load(load)
         site_file = site.write_site(load.placed, load.period_s)
@@ -40,7 +40,7 @@ async def store(form: Form) -> Sheet:
 async def acquisition(form: Form) -> Sheet:
     """Read the twins without a pause: our pollers, bare pymodbus, the fewest lines that do it."""
     sheet = Sheet("acquisition")
-    load = Load(20 * form.work, 50, period_s=0.001)
+    load = Load(20, 50, period_s=0.001).times(form.work)
     for_s = form.choose(1, 5)
     async with workshop(form.folder) as site:
         await site.load(load)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, NamedTuple
 
+from simulators.load import MAX_UNITS
 from simulators.programs.parts import CONSUMER
 
 GATEWAY: Final = "bench-1"
@@ -43,6 +44,16 @@ class Load:
         if self.separate:
             return [Placed(f"bank-{n}", f"bank-net-{n}", 1) for n in numbers]
         return [Placed(f"bank-{n}", "banks", n) for n in numbers]
+
+    def times(self, work: int) -> Load:
+        """Return a load with so many times the values a second: more devices.
+
+        What does not fit behind one port any more is read more often instead.
+        """
+        often = 1
+        while not self.separate and self.devices * work // often > MAX_UNITS:
+            often *= 2
+        return replace(self, devices=self.devices * work // often, period_s=self.period_s / often)
 
     def __str__(self) -> str:
         """Return it as people write it: 20x50."""

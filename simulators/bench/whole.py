@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from typing import Final
 
 from simulators.bench import usage
@@ -32,7 +31,7 @@ def whole(row: str, load: Load, budget: Budget | None) -> Measure:
 
     async def measure(form: Form) -> Sheet:
         sheet = Sheet(row)
-        here = replace(load, devices=load.devices * form.work)
+        here = load.times(form.work)
         for_s = form.choose(3, 30)
         async with rig(form.folder, form.broker) as site:
             await site.load(here)
@@ -48,7 +47,12 @@ def whole(row: str, load: Load, budget: Budget | None) -> Measure:
         sheet.add("CPU per 100,000 readings", cost, "s", budget, f"{here}, {site.broker_kind}")
         sheet.add("bare pymodbus loop, same registers", raw, "s", note="per 100,000 values")
         sheet.add("times the bare loop", cost / raw, "x")
-        sheet.add("readings delivered", rate, "1/s", note=f"{here.values} are read each second")
+        sheet.add(
+            "readings delivered",
+            rate,
+            "1/s",
+            note=f"{here.values / here.period_s:.0f} are read each second",
+        )
         sheet.add("resident under load", memory.rss, "MiB", at_most(50), f"PSS {memory.pss:.1f}")
         return sheet
 
@@ -58,7 +62,7 @@ def whole(row: str, load: Load, budget: Budget | None) -> Measure:
 async def start(form: Form) -> Sheet:
     """Measure from the start of the process to the first reading the platform acknowledged."""
     sheet = Sheet("start")
-    load = Load(20 * form.work, 50)
+    load = Load(20, 50).times(form.work)
     async with rig(form.folder, form.broker) as site:
         await site.load(load)
         begun_s = await site.start_agent(site.write_site(load.placed, load.period_s))
@@ -72,7 +76,7 @@ async def start(form: Form) -> Sheet:
 async def idle(form: Form) -> Sheet:
     """Measure an agent whose devices are read once a minute."""
     sheet = Sheet("idle")
-    load = Load(20 * form.work, 50, period_s=60.0)
+    load = Load(20, 50, period_s=60.0).times(form.work)
     async with rig(form.folder, form.broker) as site:
         await site.load(load)
         await site.start_agent(site.write_site(load.placed, load.period_s))
@@ -89,7 +93,7 @@ async def idle(form: Form) -> Sheet:
 async def wire(form: Form) -> Sheet:
     """Count all TCP payload between agent and broker, both ways: live, then after a cut."""
     sheet = Sheet("wire")
-    load = Load(20 * form.work, 50)
+    load = Load(20, 50).times(form.work)
     async with rig(form.folder, form.broker) as site:
         await site.load(load)
         begun_s = await site.start_agent(site.write_site(load.placed, load.period_s))

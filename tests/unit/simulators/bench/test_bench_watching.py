@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from simulators.bench import usage
 from simulators.bench.neighbour import scene, share
+from simulators.bench.site_file import Load
 from simulators.bench.tap import Tap
 from simulators.scene import parse_scene
 from simulators.truth import Served
@@ -67,6 +68,17 @@ def test_a_share_compares_rates_not_counts() -> None:
     served += [Served("bank-9", n, n, 0, certain=True) for n in range(100)]
     assert share(served, ["bank-2"], (0, 10_000, 30_000)) == pytest.approx(50)
     assert share(served, ["bank-3"], (0, 10_000, 30_000)) == 0
+
+
+@given(devices=st.integers(1, 40), work=st.sampled_from([1, 2, 4, 8]), separate=st.booleans())
+def test_so_many_times_the_work_fits_the_units_there_are(
+    devices: int, work: int, separate: bool
+) -> None:
+    load = Load(devices, 50, separate=separate)
+    more = load.times(work)
+    assert more.values / more.period_s == pytest.approx(work * load.values)
+    assert separate or more.devices <= 247
+    assert len({(device.line, device.unit) for device in more.placed}) == more.devices
 
 
 def test_the_scene_of_the_dead_device_can_be_played() -> None:
