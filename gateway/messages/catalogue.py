@@ -104,9 +104,11 @@ def describe(event: Event, lang: Language) -> Message:
     """Return what a person reads of an event.
 
     An event is data, perhaps of another version: an unknown key shows itself, and an argument that
-    is not there shows the sign for "no value".
+    is not there shows the sign for "no value". An event with a `step` has a text for each step.
     """
-    entry = texts(lang).messages.get(event.key, Entry(event.key))
+    messages = texts(lang).messages
+    entry = messages.get(event.key, Entry(event.key))
+    entry = messages.get(f"{event.key}-{event.args.get('step')}", entry)
     args = dict(event.args)
     if event.device is not None:
         args.setdefault("device", event.device)

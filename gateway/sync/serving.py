@@ -13,7 +13,6 @@ from typing import Final
 from gateway.keys.device import KeyStore, KeyUnavailableError
 from gateway.keys.platform import Signers
 from gateway.model.clock import Clock
-from gateway.model.errors import LinkDownError
 from gateway.model.ids import Audience, BootId, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
@@ -21,6 +20,7 @@ from gateway.store.entitlement import Beginning
 from gateway.store.outbox import Outbox, Parcel, Settled
 from gateway.store.store import StoreThread
 from gateway.sync.budget import Budget
+from gateway.sync.causes import LinkLostError, Step
 from gateway.sync.session import Session
 from gateway.sync.window import Window
 from gateway.sync.wire import (
@@ -99,8 +99,8 @@ class Serving:
         """Serve until the connection ends, or until all is settled once `stopping()`.
 
         Raises:
-            LinkDownError: the connection is gone.
-            IdentityRejectedError: the broker ended it because of who we are.
+            LinkLostError: the connection is gone.
+            RefusedError: the broker ended it because of who we are.
         """
         await self._say_hello(Why.CONNECTED)
         said_s = self.clock.monotonic_s()
@@ -129,7 +129,7 @@ class Serving:
         oldest_s = self.session.oldest_inflight_s
         if oldest_s is not None and asyncio.get_running_loop().time() - oldest_s > PUBACK_TIMEOUT_S:
             msg = f"the broker has taken nothing for {PUBACK_TIMEOUT_S:.0f} s"
-            raise LinkDownError(msg)
+            raise LinkLostError(msg, Step.SILENT)
 
     async def _take_acks(self) -> None:
         """Settle what the platform says it holds; many that wait become one transaction."""

@@ -22,18 +22,12 @@ from paho.mqtt.enums import CallbackAPIVersion, LogLevel, MQTTErrorCode, MQTTPro
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
-from gateway.model.errors import IdentityRejectedError, LinkDownError
+from gateway.sync.causes import LinkLostError, RefusedError, Step, ended, not_connected, refused
 
 QOS: Final = 1
 GOODBYE_S: Final = 1.0
 INFLIGHT_UNLIMITED: Final = 65_535
 """For paho, so that it never holds a message back: our own window is smaller."""
-
-NOT_AUTHORISED: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
-"""CONNACK reason codes (MQTT 5.0 §3.2.2.2) that more tries will not change."""
-
-CERTIFICATE_ALERTS: Final = ("certificate", "unknown ca", "unknown_ca", "access denied")
-"""What an alert says that is about who we are (RFC 8446 §6.2)."""
 
 INBOX_MOST: Final = 64
 """Messages from the platform that may wait; older ones are dropped: the next says it all again."""
@@ -52,6 +46,18 @@ class Broker:
     """Ours there; empty: the name of the gateway."""
 
 
+class _TlsSocket(ssl.SSLSocket):
+    """A socket that is closed when its handshake fails: the library lets go of it open."""
+
+    def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as ssl has it
+        """Shake hands, or close."""
+        try:
+            super().do_handshake(block)
+        except BaseException:
+            self.close()
+            raise
+
+
 def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     """Return TLS 1.3 with our client certificate, checking the broker's chain, name and time.
 
@@ -61,6 +67,7 @@ def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(certificate, key)
+    context.sslsocket_class = _TlsSocket
     return context
 
 
@@ -77,7 +84,7 @@ class Session:
         self._up: asyncio.Future[None] = loop.create_future()
         self._gone = asyncio.Event()
         self._inflight: dict[int, float] = {}
-        self.ended: LinkDownError | IdentityRejectedError | None = None
+        self.ended: LinkLostError | RefusedError | None = None
         """Why the connection is gone, once it is."""
         self.inbox: deque[bytes] = deque(maxlen=INBOX_MOST)
         """What came and was not taken yet."""
@@ -92,7 +99,13 @@ class Session:
 
     @classmethod
     async def connect(
-        cls, broker: Broker, client_id: str, topics: list[str], woken: Callable[[], None]
+        cls,
+        broker: Broker,
+        client_id: str,
+        topics: list[str],
+        woken: Callable[[], None],
+        *,
+        clock_is_set: bool = True,
     ) -> Session:
         """Connect and subscribe.
 
@@ -101,10 +114,11 @@ class Session:
             client_id: ours; a second client of this id ends the first.
             topics: what to subscribe to.
             woken: called on the loop when something came, was taken by the broker, or ended.
+            clock_is_set: whether our wall clock may judge the broker's certificate.
 
         Raises:
-            LinkDownError: no connection; the message says at which step.
-            IdentityRejectedError: the broker does not accept who we are.
+            LinkLostError: no connection; it says at which step.
+            RefusedError: the broker does not accept who we are.
         """
         client = Client(
             CallbackAPIVersion.VERSION2,
@@ -127,7 +141,8 @@ class Session:
             await asyncio.shield(connecting)
         except (OSError, ValueError) as error:
             session._let_go()
-            raise _explained(error, broker) from error
+            host, port = broker.host, broker.port
+            raise not_connected(error, host, port, clock_is_set=clock_is_set) from error
         except asyncio.CancelledError:
             connecting.add_done_callback(session._came_too_late)
             raise
@@ -139,7 +154,7 @@ class Session:
         except TimeoutError as error:
             await session.close()
             msg = f"{broker.host}:{broker.port} took the connection and did not answer"
-            raise LinkDownError(msg) from error
+            raise LinkLostError(msg, Step.SILENT) from error
         except BaseException:
             await session.close()
             raise
@@ -159,13 +174,22 @@ class Session:
         """Send at QoS 1.
 
         Raises:
-            LinkDownError: the connection is gone.
+            LinkLostError: the connection is gone.
         """
         info = self._client.publish(topic, payload, QOS)
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
             msg = f"not sent: {info.rc.name}"
-            raise LinkDownError(msg)
+            raise LinkLostError(msg)
         self._inflight[info.mid] = self._loop.time()
+
+    def why(self, found: LinkLostError) -> LinkLostError | RefusedError:
+        """Return why the connection is gone: what the broker said of it counts more.
+
+        Args:
+            found: what went wrong first; what the broker said may be read after that.
+        """
+        said = self.ended
+        return found if said is None or said.step is Step.LINK else said
 
     async def close(self) -> None:
         """Say good-bye, stop the thread, and let go of the sockets."""
@@ -197,7 +221,7 @@ class Session:
         if not self._up.done():
             self._up.cancel()
 
-    def _end(self, why: LinkDownError | IdentityRejectedError) -> None:
+    def _end(self, why: LinkLostError | RefusedError) -> None:
         if not self._up.done():
             self._up.set_exception(why)
         self._gone.set()
@@ -211,13 +235,13 @@ class Session:
         if not code.is_failure:
             self.receive_maximum = receive_maximum
             self._up.set_result(None)
-        elif code.value in NOT_AUTHORISED:
-            self._end(IdentityRejectedError(f"the broker refuses us: {code}"))
         else:
-            self._end(LinkDownError(f"the broker is not ready: {code}"))
+            self._end(refused(code.value, str(code)))
 
-    def _taken(self, mid: int) -> None:
+    def _taken(self, mid: int, code: ReasonCode) -> None:
         self._inflight.pop(mid, None)
+        if code.is_failure:
+            self._end(refused(code.value, str(code)))
         self._woken()
 
     def _came(self, payload: bytes) -> None:
@@ -235,12 +259,12 @@ class Session:
     def _on_disconnect(
         self, _c: Client, _u: object, _f: DisconnectFlags, code: ReasonCode, _p: Properties | None
     ) -> None:
-        self._hand_over(self._end, _ended(str(code), self._broke_with))
+        self._hand_over(self._end, ended(code.value, str(code), self._broke_with))
 
     def _on_publish(
-        self, _c: Client, _u: object, mid: int, _code: ReasonCode, _p: Properties | None
+        self, _c: Client, _u: object, mid: int, code: ReasonCode, _p: Properties | None
     ) -> None:
-        self._hand_over(self._taken, mid)
+        self._hand_over(self._taken, mid, code)
 
     def _on_message(self, _c: Client, _u: object, message: MQTTMessage) -> None:
         self._hand_over(self._came, message.payload)
@@ -253,28 +277,3 @@ class Session:
     def _hand_over(self, call: Callable[..., None], *args: object) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *args)
-
-
-def _ended(code: str, broke_with: str) -> LinkDownError | IdentityRejectedError:
-    """Say why a connection ended; under TLS 1.3 a refused client certificate shows only here."""
-    if any(alert in broke_with.lower() for alert in CERTIFICATE_ALERTS):
-        return IdentityRejectedError(f"the broker refuses our certificate: {broke_with}")
-    return LinkDownError(f"the connection ended: {broke_with or code}")
-
-
-def _explained(error: OSError | ValueError, broker: Broker) -> LinkDownError:
-    where = f"{broker.host}:{broker.port}"
-    match error:
-        case socket.gaierror():
-            text = f"the name {broker.host} is not found: look at the DNS server and the uplink"
-        case ssl.SSLCertVerificationError():
-            text = f"the certificate of {where} is not accepted: {error.verify_message}"
-        case ssl.SSLError():
-            text = f"no TLS with {where}: {error.reason}"
-        case ConnectionRefusedError():
-            text = f"{where} refuses the connection: nothing listens there"
-        case TimeoutError():
-            text = f"{where} does not answer: look at the uplink and the firewall"
-        case _:
-            text = f"{where} cannot be reached: {error}"
-    return LinkDownError(text)

@@ -9,20 +9,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.model.clock import Clock
-from gateway.model.errors import (
-    IdentityRejectedError,
-    LinkDownError,
-    StoreCorruptError,
-    StoreFullError,
-)
-from gateway.model.event import Event, Severity
+from gateway.model.clock import Clock, Trust
+from gateway.model.errors import StoreCorruptError, StoreFullError
+from gateway.model.event import Event, Scalar, Severity
 from gateway.model.ids import Audience
 from gateway.model.stream import Stream
 from gateway.store.outbox import Outbox
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
+from gateway.sync.causes import FOR_A_PERSON, LinkLostError, RefusedError, Step
 from gateway.sync.serving import Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
 from gateway.sync.window import SILENCE_FIRST_S, ChannelKey, Window
@@ -37,6 +33,11 @@ STATE_FROM: Final = 10
 """With more batches of readings than this to catch up with, the newest state goes ahead of them."""
 STATE_EVERY_S: Final = 60.0
 """A link that comes and goes gets no newer state within this time."""
+SHORT_MOST: Final = 4
+"""After so many connections in a row that were ended soon, somebody else may have our name: some
+brokers end the first of two clients with one id without a word."""
+ALARM_AGAIN_S: Final = 3600.0
+"""A second gateway of our name is told again after so long."""
 
 
 @dataclass(eq=False)
@@ -59,11 +60,16 @@ class Uplink:
     """`Sealer.tell_newest`, called on the store's thread after an outage."""
     patience_s: float = SILENCE_FIRST_S
     """After so long without a new acknowledgement what is out is sent again."""
+    yield_s: float = 60.0
+    """How much longer to wait after somebody else connected under our name."""
     traffic: Traffic = field(default_factory=Traffic)
     _told_newest_s: float = -math.inf
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _lost_at_s: float | None = None
-    _told_identity: bool = False
+    _short: int = 0
+    """How many connections in a row came up and ended soon."""
+    _told: set[Step] = field(default_factory=set)
+    _alarm_again_s: float = -math.inf
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
 
     def committed(self) -> None:
@@ -80,16 +86,14 @@ class Uplink:
         while not self._stopped.is_set():
             try:
                 await self._one_connection()
-            except LinkDownError as error:
+                wait_s = self.backoff.next_s()
+            except (LinkLostError, RefusedError) as error:
+                wait_s = self.backoff.next_s()
                 self._note_lost(error)
-            except IdentityRejectedError as error:
-                self._note_lost(error)
-                if not self._told_identity:
-                    self._told_identity = True
-                    now = self.clock.now()
-                    args = {"reason": str(error)}
-                    self.happened(Event("identity-rejected", now, Severity.ALARM, args=args))
-            await waited(self._stopped, self.backoff.next_s())
+                if error.step is Step.TAKEN_OVER:
+                    # Two that take the connection from each other at once would do so for ever.
+                    wait_s += self.yield_s
+            await waited(self._stopped, wait_s)
 
     async def _one_connection(self) -> None:
         gateway, consumer = self.peer.gateway, self.peer.consumer
@@ -98,7 +102,9 @@ class Uplink:
             self.broker.client_id or gateway,
             [topic_down(gateway, "ack")],
             self._wake.set,
+            clock_is_set=self.clock.now().trust is not Trust.UNSET,
         )
+        lost: LinkLostError | None = None
         try:
             settled = await self.thread.submit(self.outbox.cursors, consumer)
             has = await self.thread.submit(self.outbox.delivered_epochs, consumer)
@@ -119,11 +125,17 @@ class Uplink:
             try:
                 await serving.run(self._wake, self._stopped.is_set)
             finally:
+                self._short += 1
                 if self.clock.monotonic_s() - since_s >= WELL_AFTER_S:
                     self.backoff.reset()
+                    self._short = 0
+        except LinkLostError as error:
+            lost = error
         finally:
             self.traffic.connected = False
             await session.close()
+        if lost is not None:
+            raise session.why(lost)
 
     async def _catch_up(self, settled: Mapping[ChannelKey, int]) -> None:
         """After an outage have the newest state told, so that it need not wait for history."""
@@ -144,21 +156,37 @@ class Uplink:
         else:
             self._told_newest_s = now_s
 
-    def _note_lost(self, error: LinkDownError | IdentityRejectedError) -> None:
-        """Say once that the link is gone."""
+    def _note_lost(self, error: LinkLostError | RefusedError) -> None:
+        """Say once that the link is gone, and again where only a person can help."""
+        now_s, now = self.clock.monotonic_s(), self.clock.now()
+        first = self._lost_at_s is None
         if self._lost_at_s is None:
-            self._lost_at_s = self.clock.monotonic_s()
-            _log.warning("link-lost", extra={"error": str(error)})
-            args = {"reason": str(error)}
-            self.happened(Event("link-lost", self.clock.now(), Severity.WARNING, args=args))
+            self._lost_at_s = now_s
+        consumer, step = self.peer.consumer, error.step.value
+        args = {"consumer": consumer, "step": step, "reason": str(error)}
+        if error.step not in self._told:
+            self._told.add(error.step)
+            if first or error.step in FOR_A_PERSON:
+                _log.warning("link-lost", extra=args)
+                self.happened(Event("link-lost", now, Severity.WARNING, args=args))
+            if isinstance(error, RefusedError):
+                self.happened(Event("identity-rejected", now, Severity.ALARM, args=args))
+        if error.step is Step.LINK and self._short >= SHORT_MOST:
+            args["reason"] = f"{error}; {self._short} times in a row soon after it came up"
+        elif error.step is not Step.TAKEN_OVER:
+            return
+        if now_s >= self._alarm_again_s:
+            self._alarm_again_s = now_s + ALARM_AGAIN_S
+            self.happened(Event("session-taken-over", now, Severity.ALARM, args=args))
 
     def _note_back(self) -> None:
         """Say once that it is back, and for how long it was gone."""
-        self._told_identity = False
+        self._told.clear()
         self.traffic.connected = True
         self.traffic.connects += 1
         if self._lost_at_s is not None:
             gone_s = round(self.clock.monotonic_s() - self._lost_at_s, 1)
             self._lost_at_s = None
-            _log.info("link-back", extra={"duration_s": gone_s})
-            self.happened(Event("link-back", self.clock.now(), args={"duration_s": gone_s}))
+            args: dict[str, Scalar] = {"consumer": self.peer.consumer, "duration_s": gone_s}
+            _log.info("link-back", extra=args)
+            self.happened(Event("link-back", self.clock.now(), args=args))

@@ -32,6 +32,7 @@ EVENTS = {
     "store-gap",
     "clock-set",
     "identity-rejected",
+    "session-taken-over",
     "device-key-lost",
     "device-key-back",
     "device-fault",
