@@ -48,6 +48,8 @@ class Platform:
     consumer: ConsumerId
     port: int
     database: Path
+    sign_key: Path | None = None
+    """Signs acknowledgements in the place of the consumer's own key."""
     log: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -71,7 +73,7 @@ class Platform:
             ledger,
             Opener(self.consumer, [load_opening_key(keys / f"{self.consumer}-hpke.key")]),
             load_authority(keys / "ca.pem"),
-            load_signing_key(keys / f"{self.consumer}-sign.key"),
+            load_signing_key(self.sign_key or keys / f"{self.consumer}-sign.key"),
             wall_ms=lambda: SystemClock().now().wall_ms,
             notice=lambda what, _gateway, sentence: self.log.append(f"{what}: {sentence}"),
         )
@@ -119,6 +121,11 @@ class Site:
                 if all(cursors[c.key] == c.newest for c in self.outbox.channels):
                     return
                 await asyncio.sleep(0.02)
+
+    @property
+    def produced(self) -> int:
+        """Return how many values and events were ever sealed."""
+        return sum(c.produced for c in self.outbox.channels)
 
     @property
     def kept(self) -> int:
