@@ -248,5 +248,7 @@ def _site(running: Running, authority: Authority, broker_port: int) -> list[str]
         lines += [
             "[[device]]", f'id = "{device}"', f'line = "{line}"', 'driver = "modbus"',
             f'profile = "{profile}"', f"unit = {unit}", "heartbeat_s = 1", "period_s = 0.1",
+            # an answer that a busy machine brings late is an answer: the twins count it as given
+            "response_timeout_s = 3",
         ]  # fmt: skip
     return [*lines, ""]

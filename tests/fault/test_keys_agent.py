@@ -122,5 +122,5 @@ async def test_a_tpm_that_goes_away_costs_no_reading(tmp_path: Path, authority: 
                 assert await agent.stop() == 0
             assert_the_city_believes(authority, site.store)
             assert "device-key-lost" in site.events()
-            # nothing waited for the key, nothing was left out
             assert not any(map(agent.logged, ("store-full", "not-recordable", "lost-at-stop")))
+            site.assert_nothing_lost()
