@@ -46,9 +46,10 @@ class Opened:
         )
 
 
-def epochs_in(store: Path) -> list[EpochRecord]:
-    """Return what the epoch records say, the oldest first."""
-    records = _rows(store, "SELECT record FROM epoch ORDER BY number")
+def epochs_in(store: Path, lane: str = "TRUE") -> list[EpochRecord]:
+    """Return what the epoch records say, the oldest first; `lane` is a condition on the table."""
+    query = f"SELECT record FROM epoch WHERE {lane} ORDER BY number"  # noqa: S608 - of tests
+    records = _rows(store, query)
     return [parse_epoch(cbor2.loads(record).value[2]) for (record,) in records]
 
 

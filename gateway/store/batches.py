@@ -48,6 +48,8 @@ class GapRecord:
     ROOM = 1
     DAMAGED = 2
     REFUSED = 3
+    NOT_NEEDED = 4
+    """Rollups that nobody needed: their raw readings were acknowledged."""
 
 
 @dataclass(frozen=True, slots=True)

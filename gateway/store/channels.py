@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from gateway.model.ids import Audience
@@ -55,16 +55,22 @@ class Change:
     channel: Channel
     count: int
     size: int
+    newest: int = 0
+    """Highest sequence now; 0: as it was."""
+    produced: int = 0
 
 
 class Channels:
     """All channels of one file."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
-        """Load them."""
+        """Load those of which anybody may know."""
         self._db = db
         self._by_key: dict[ChannelKey, Channel] = {}
-        rows = db.execute("SELECT id, stream, audience, newest, produced, kept, size FROM channel")
+        rows = db.execute(
+            "SELECT id, stream, audience, newest, produced, kept, size"
+            " FROM channel WHERE newest > 0"
+        )
         for row_id, stream, *counts in rows.fetchall():
             channel = Channel(row_id, Stream(stream), *counts)
             channel.oldest = self._oldest(channel)
@@ -103,7 +109,7 @@ class Channels:
             "UPDATE channel SET newest = ?, produced = produced + ? WHERE id = ?",
             (newest, count, channel.id),
         )
-        return self.change(channel, count, size)
+        return replace(self.change(channel, count, size), newest=newest, produced=count)
 
     def change(self, channel: Channel, count: int, size: int) -> Change:
         """Note in the file, inside the transaction, by how much a channel holds more."""
@@ -120,6 +126,9 @@ class Channels:
     def apply(self, changes: Iterable[Change]) -> None:
         """Take committed changes over into memory."""
         for change in changes:
+            change.channel.newest = max(change.channel.newest, change.newest)
+            change.channel.produced += change.produced
+            self._by_key[change.channel.key] = change.channel
             change.channel.kept += change.count
             change.channel.size += change.size
             change.channel.oldest = self._oldest(change.channel)

@@ -67,7 +67,9 @@ def inspect(path: Path, max_mib: int) -> Status:
         GatewayError: there is no store, or it cannot be read.
     """
     with _looking_at(path) as db:
-        channels = tuple(_channel(db, row) for row in Database(db)["channel"].rows)
+        channels = tuple(
+            _channel(db, row) for row in Database(db)["channel"].rows_where("newest > 0")
+        )
         (fact,) = db.execute("SELECT value FROM fact WHERE key = 'incarnation'").fetchone()
         (gaps,) = db.execute("SELECT count(*) FROM gap WHERE NOT told").fetchone()
         size = sum(channel.size for channel in channels)

@@ -69,6 +69,18 @@ STEPS: Final[tuple[str, ...]] = (
         device TEXT PRIMARY KEY,
         content TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
+
+    -- id as in batch; since and until: sequences of the raw batches of that time
+    CREATE TABLE rollup (
+        id INTEGER PRIMARY KEY,
+        epoch INTEGER NOT NULL REFERENCES epoch (number),
+        count INTEGER NOT NULL,
+        first_ms INTEGER NOT NULL,
+        last_ms INTEGER NOT NULL,
+        since INTEGER NOT NULL,
+        until INTEGER NOT NULL,
+        body BLOB NOT NULL
+    ) STRICT;
     """,
 )
 

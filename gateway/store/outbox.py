@@ -25,6 +25,7 @@ from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known, take_over
 from gateway.store.renewing import guarded
 from gateway.store.room import Room
 from gateway.store.sealing import Epoch
+from gateway.store.standing_in import StandingIn
 from gateway.store.trimming import Entitled, Trimming
 
 __all__ = ["Added", "Entitled", "Outbox", "Parcel", "Settled"]
@@ -48,7 +49,7 @@ class Outbox(Delivery):
         super().__init__(path, entitled)
         self._max_bytes = max_bytes
         self._epochs: dict[EpochId, int] = {}
-        self._sealing: dict[Audience, EpochRow] = {}
+        self._sealing: dict[tuple[Audience, str], EpochRow] = {}
         self._hand_out = HandOut()
         self._relief = Relief(path)
         self.open()
@@ -74,7 +75,8 @@ class Outbox(Delivery):
             migrate(self._db)
             self.incarnation = Incarnation(random_fact(self._db, "incarnation", INCARNATION_LEN))
             self._channels = Channels(self._db)
-            self._trimming = Trimming(self._db, self._channels, self._entitled)
+            self._rollups = StandingIn(self._db, self._channels)
+            self._trimming = Trimming(self._db, self._channels, self._entitled, self._rollups)
             self._room = Room(
                 self._db, self._channels, self._trimming, self._relief, self._max_bytes
             )
@@ -97,8 +99,8 @@ class Outbox(Delivery):
         return self._room.left_bytes / bytes_per_s / 3600 if bytes_per_s else None
 
     @guarded
-    def add_epoch(self, epoch: Epoch, made_ms: int) -> None:
-        """Keep the record of a new epoch, before any batch of it."""
+    def add_epoch(self, epoch: Epoch, made_ms: int, lane: str = "") -> None:
+        """Keep the record of a new epoch, before any batch of it; it follows that of its lane."""
         with transaction(self._db):
             (number,) = self._db.execute(
                 "INSERT INTO epoch (id, audience, made_ms, record) VALUES (?, ?, ?, ?)"
@@ -106,7 +108,13 @@ class Outbox(Delivery):
                 (epoch.id, epoch.audience, made_ms, epoch.record),
             ).fetchone()
         self._epochs[epoch.id] = number
-        self._sealing[epoch.audience] = (number, epoch.id, epoch.audience, made_ms, epoch.record)
+        self._sealing[epoch.audience, lane] = (
+            number,
+            epoch.id,
+            epoch.audience,
+            made_ms,
+            epoch.record,
+        )
 
     @guarded
     def add(
@@ -153,14 +161,26 @@ class Outbox(Delivery):
                 added.append(Added(sequence, size))
                 grown.append(self._channels.grow(channel, sequence, body.count, size))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
-        for channel in written.values():
-            self._channels.keep(channel)
-        for change in grown:
-            change.channel.newest += 1
-            change.channel.produced += change.count
-            change.channel.kept += change.count
-            change.channel.size += change.size
+        self._channels.apply(grown)
         return added
+
+    @guarded
+    def keep_rollup(self, epoch: Epoch, body: Body, raw: tuple[int, int]) -> None:
+        """Seal and keep the rollups of one time, which go out only when its raw batches cannot.
+
+        Args:
+            epoch: one that was added.
+            body: what is inside.
+            raw: first and last sequence of the raw batches of that time.
+        """
+        with transaction(self._db):
+            changes = self._rollups.keep(epoch, self._epochs[epoch.id], body, raw)
+        self._channels.apply(changes)
+
+    def newest(self, stream: Stream, audience: Audience) -> int:
+        """Return the highest sequence sealed; 0 before the first."""
+        channel = self._channels.find(stream, audience)
+        return 0 if channel is None else channel.newest
 
     @guarded
     def merge(self, stream: Stream, epoch: Epoch, body: Body, first: int, last: int) -> bool:
@@ -344,4 +364,4 @@ class Outbox(Delivery):
 
     def _live(self, audience: Audience) -> list[int]:
         """Return the numbers of the epochs that are sealed under now."""
-        return [self._sealing[audience][0]] if audience in self._sealing else []
+        return [row[0] for (whose, _), row in self._sealing.items() if whose == audience]

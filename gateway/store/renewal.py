@@ -23,11 +23,12 @@ from gateway.store.batches import GapRecord
 from gateway.store.channels import SEQUENCE_MASK, Channel
 from gateway.store.database import connect, transaction
 from gateway.store.entitlement import PREFIX
+from gateway.store.gaps import note_gap
 from gateway.store.migrations import migrate
 from gateway.store.retention import GIVEN_UP_FIRST
 from gateway.store.salvage import CHUNK, Row, batches, both_ends, open_damaged
 from gateway.store.sealing import wrong_head
-from gateway.store.trimming import JUMP, Entitled, note_gap, settled_by_all
+from gateway.store.trimming import JUMP, Entitled, settled_by_all
 
 INCARNATION_LEN: Final = 8
 BEYOND: Final = 4096

@@ -28,6 +28,7 @@ from gateway.store.gathering import Gatherer
 from gateway.store.newest import Newest
 from gateway.store.outbox import Added, Outbox
 from gateway.store.renewal import Damage
+from gateway.store.rolling import Rolling
 from gateway.store.sealing import Epoch, Identity, open_epoch
 
 SETTLED_AFTER_S: Final = 60.0
@@ -85,12 +86,14 @@ class Sealer:
         self._newest = Newest()
         self._placed_boot = False
         self._renewals = 0
+        self._rolling = Rolling(outbox, self._open_rollup_epoch, clock, epoch_s)
 
     def expect(self, device: DeviceId, table: PointTable) -> None:
         """Name a source before its first reading, so that the first epoch knows it."""
         self._expected.add((device, table))
         for audience in audiences_of([table]):
             self._catalogue(audience).place(device, table)
+        self._rolling.expect(device, table)
 
     def write(self, readings: Sequence[Reading], events: Sequence[Event]) -> Sealed:
         """Seal and commit what came in; return what that came to.
@@ -109,6 +112,7 @@ class Sealer:
         gaps = self._outbox.untold_gaps()
         self._forget_what_is_void()
         damages = list(self._outbox.damages)
+        began = self._rolling.newest()
         events = [*events, *(_event(damage, now) for damage in damages)]
         sealable = [
             *self._of_readings(readings, now, Stream.DATA, self._catalogues),
@@ -126,6 +130,7 @@ class Sealer:
         added = self._add(sealable, told=[gap_id for gap_id, _ in gaps])
         del self._outbox.damages[: len(damages)]
         self._placed_boot |= places_boot
+        self._rolling.committed(readings, began, now)
         now_s = self._clock.monotonic_s()
         for (stream, epoch, _, inside), (sequence, _) in zip(sealable, added, strict=True):
             if stream is Stream.DATA:
@@ -150,6 +155,7 @@ class Sealer:
             self._renewals = self._outbox.renewals
             self._epochs.clear()
             self._gatherers.clear()
+            self._rolling.forget()
             self._identity = replace(self._identity, incarnation=self._outbox.incarnation)
 
     def tell_newest(self, audiences: Collection[Audience]) -> int:
@@ -233,6 +239,13 @@ class Sealer:
             epoch = opened
             self._outbox.add_epoch(epoch, now.wall_ms)
             self._epochs[audience] = (epoch, self._clock.monotonic_s())
+        return epoch
+
+    def _open_rollup_epoch(self, catalogue: Catalogue, now: Instant) -> Epoch:
+        """Begin an epoch for rollups alone: its record is sent only when they are."""
+        recipients = self._recipients.get(catalogue.audience, ())
+        epoch = open_epoch(self._identity, catalogue, recipients, now)
+        self._outbox.add_epoch(epoch, now.wall_ms, lane="rollup")
         return epoch
 
     def _knows_too_little(self, epoch: Epoch) -> bool:

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from gateway.model.ids import Audience, ConsumerId
+from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
 from gateway.store.channels import SEQUENCE_MASK, Change, Channel, Channels
+from gateway.store.gaps import note_gap
+from gateway.store.standing_in import StandingIn
 
 _log = logging.getLogger(__name__)
 
@@ -28,8 +31,15 @@ Entitled = Mapping[Audience, frozenset[ConsumerId]]
 class Trimming:
     """Deletes from one file."""
 
-    def __init__(self, db: sqlite3.Connection, channels: Channels, entitled: Entitled) -> None:
-        """Take the file, its channels, and who must have what."""
+    def __init__(
+        self,
+        db: sqlite3.Connection,
+        channels: Channels,
+        entitled: Entitled,
+        rollups: StandingIn,
+    ) -> None:
+        """Take the file, its channels, who must have what, and what stands in for raw readings."""
+        self._rollups: Final = rollups
         self._db: Final = db
         self._channels: Final = channels
         self._entitled: Final = entitled
@@ -45,6 +55,8 @@ class Trimming:
             "DELETE FROM gap WHERE told AND stream = ? AND audience = ? AND last <= ?",
             (int(channel.stream), channel.audience, safe),
         )
+        if channel.stream is Stream.DATA:
+            self._rollups.drop(channel.audience, safe)
         return [self._channels.shrink(channel, gone)] if gone else []
 
     def drop_epochs(self, audience: Audience, live: Iterable[int]) -> None:
@@ -68,7 +80,7 @@ class Trimming:
         ).fetchone()
         self._db.execute(
             "DELETE FROM epoch WHERE audience = ? AND number < ?",
-            (audience, min([newest, *needed, *live])),
+            (audience, min([newest, *needed, *live, *self._rollups.needed_epochs(audience)])),
         )
 
     def last_of(self, channel: Channel, size: int) -> int:
@@ -124,7 +136,10 @@ class Trimming:
         gone = self._db.execute(
             "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
         ).fetchall()
-        return [self._channels.shrink(channel, gone)]
+        changes = [self._channels.shrink(channel, gone)]
+        if channel.stream is Stream.DATA:
+            changes += self._rollups.promote(channel.audience, gap.last)
+        return changes
 
 
 def settled_by_all(db: sqlite3.Connection, channel: Channel, entitled: Entitled) -> int:
@@ -133,21 +148,3 @@ def settled_by_all(db: sqlite3.Connection, channel: Channel, entitled: Entitled)
     rows = db.execute("SELECT consumer, settled FROM cursor WHERE channel = ?", (channel.id,))
     settled = dict(rows.fetchall())
     return min((settled.get(consumer, 0) for consumer in owed), default=0)
-
-
-def note_gap(db: sqlite3.Connection, gap: GapRecord) -> None:
-    """Keep a gap until a batch has told it."""
-    db.execute(
-        "INSERT INTO gap (stream, audience, first, last, first_ms, last_ms, count, reason)"
-        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            gap.stream,
-            gap.audience,
-            gap.first,
-            gap.last,
-            gap.first_wall_ms,
-            gap.last_wall_ms,
-            gap.count,
-            gap.reason,
-        ),
-    )

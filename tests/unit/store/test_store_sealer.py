@@ -61,7 +61,8 @@ class Desk:
         return [o for o in opened(self.store, self.private) if stream in {None, o.stream}]
 
     def epochs(self, audience: Audience = OPERATIONS) -> list[EpochRecord]:
-        return [epoch for epoch in epochs_in(self.store) if epoch.audience == audience]
+        raw = epochs_in(self.store, lane="number NOT IN (SELECT epoch FROM rollup)")
+        return [epoch for epoch in raw if epoch.audience == audience]
 
 
 MakeDesk = Callable[..., Desk]
