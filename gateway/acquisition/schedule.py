@@ -40,6 +40,8 @@ _EARLY_SHARE: Final = 0.25
 """Of the shortest period of a line: so much before its slot a poll may be taken when another one
 has just ended. The line wakes up less often, which costs more than the polls themselves."""
 _EARLY_MOST_S: Final = 0.25
+_AWAKE_S: Final = 0.01
+"""A line counts as awake for so long after a poll has ended."""
 _SAME_S: Final = 1e-6
 """Times closer than that are one: a wait and the time it began do not add up to the bit."""
 _MOST_DOUBLINGS: Final = 12
@@ -233,7 +235,7 @@ class PollPlan:
     def next(self, now: float) -> Turn | Wait:
         """Return whose turn it is at `now`, or how long to wait. A turn ends with `done`."""
         waiting, ready = self._waiting, self._ready
-        early_s = self._early_s if now - self._ended_at <= _SAME_S else 0.0
+        early_s = self._early_s if now - self._ended_at <= _AWAKE_S else 0.0
         while waiting and waiting[0][0] <= now + early_s + _SAME_S:
             release, turn, deadline, seat = waiting[0]
             current = seat.turn == turn

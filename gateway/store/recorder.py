@@ -25,6 +25,9 @@ from gateway.supervise import contain
 
 _log = logging.getLogger(__name__)
 
+BACK_AFTER_S: Final = 5.0
+"""A card counts as well again when commits went well for so long: one that is all but full takes
+some and refuses others."""
 FIRST_SEAL_S: Final = 0.1
 """The first readings after a start wait no longer: somebody is looking whether it works."""
 RETRY_AFTER_S: Final = 1.0
@@ -114,6 +117,7 @@ class Recorder:
     _replaced: bool = False
     _stopping: bool = False
     _begun_s: float | None = None
+    _well_since_s: float | None = None
 
     def deliver(self, reading: Reading) -> None:
         """Put a reading in; never waits."""
@@ -173,6 +177,8 @@ class Recorder:
 
     async def _commit_the_rest(self) -> None:
         """Commit also what came in while the last commit was under way; say what cannot be."""
+        if self._well_since_s is not None:
+            self._note_unblocked()
         for tries in range(STOP_TRIES):
             if not self.waiting:
                 return
@@ -263,6 +269,7 @@ class Recorder:
 
     def _note_blocked(self, error: Exception) -> None:
         self.counters.failures += 1
+        self._well_since_s = None
         if isinstance(error, StoreCorruptError) and not self._replaced:
             self._replaced = True  # the file was replaced, which is told by itself: once more
             return
@@ -274,7 +281,11 @@ class Recorder:
     def _note_unblocked(self) -> None:
         self._thin_out_at = WAITING_MOST
         self._replaced = False
-        if self._blocked:
+        now_s = self.clock.monotonic_s()
+        if self._well_since_s is None:
+            self._well_since_s = now_s
+        lasted = now_s - self._well_since_s >= BACK_AFTER_S
+        if self._blocked and (lasted or self._stopping):
             self._blocked = False
             dropped = self.counters.dropped_values
             _log.info(BLOCKED_BACK, extra={"dropped": dropped})

@@ -94,6 +94,21 @@ def test_devices_of_one_period_are_asked_in_a_few_runs_so_that_the_line_wakes_se
     assert min(line.answered[j] for j in jobs) >= 19
 
 
+def test_a_line_is_awake_for_a_moment_after_a_poll_as_a_real_one_takes_to_ask_again() -> None:
+    plan = PollPlan([job(f"d{n}") for n in range(10)], 0.0)
+    now, wakes = 0.0, 0
+    while now < 20:
+        step = plan.next(now)
+        if isinstance(step, Wait):
+            wakes += 1
+            now += step.seconds
+            continue
+        now += 0.001
+        plan.done(step.job, now, ok=True)
+        now += 0.002
+    assert wakes <= 5 * 20
+
+
 def test_a_poll_is_never_more_than_a_quarter_of_its_period_early() -> None:
     jobs = [job(f"d{n}", period) for n, period in enumerate([0.4, 1.0, 1.0, 3.0, 3.0, 7.0])]
     line = Line(jobs, costs=dict.fromkeys(jobs, 0.001))
