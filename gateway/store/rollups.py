@@ -64,6 +64,8 @@ class _Pile:
     """By place: least, greatest, sum, last, count."""  # Any: of the kind of the point
 
     def fold(self) -> None:
+        if not self.rows:  # all was folded already
+            return
         for place, (point, column) in enumerate(
             zip(self.table, zip(*self.rows, strict=True), strict=True)
         ):

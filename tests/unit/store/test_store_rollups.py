@@ -175,3 +175,18 @@ def test_folding_in_heaps_is_folding_at_once(values: list[int | None]) -> None:
         assert rollup.cells == (min(told), max(told), mean, told[-1], len(told))
     else:
         assert rollup.cells == (None,) * 5
+
+
+def test_a_quarter_that_ends_on_a_full_heap_is_told_whole() -> None:
+    rollups, told = Rollups(), list[Reading]()
+    table = PointTable(Point(PointId("power"), "W", Kind.NUMBER))
+    begin = AT._replace(wall_ms=AT.wall_ms // QUARTER_MS * QUARTER_MS)
+    for number in range(FOLD_AT):
+        at = begin._replace(mono_ms=begin.mono_ms + number, wall_ms=begin.wall_ms + number)
+        rollups.take([Reading(METER, table, at, (number,))], told.extend)
+    later = begin._replace(mono_ms=begin.mono_ms + QUARTER_MS, wall_ms=begin.wall_ms + QUARTER_MS)
+
+    rollups.take([Reading(METER, table, later, (0,))], told.extend)
+
+    ((least, greatest, _, last, count),) = (reading.cells for reading in told)
+    assert (least, greatest, last, count) == (0, FOLD_AT - 1, FOLD_AT - 1, FOLD_AT)
