@@ -123,21 +123,6 @@ def test_a_card_filled_by_others_takes_no_more_than_the_ballast(small_card: Path
     site.outbox.close()
 
 
-def test_a_card_that_forbids_writing_is_written_again_later(small_card: Path) -> None:
-    site = Site(small_card / "store.db")
-    site.add()
-    subprocess.run(["mount", "-o", "remount,ro,size=6m", small_card], check=False)
-    forbidden = os.statvfs(small_card).f_flag & os.ST_RDONLY
-    if forbidden:
-        with pytest.raises(StoreFullError):
-            site.add()
-        subprocess.run(["mount", "-o", "remount,rw,size=6m", small_card], check=True)
-    site.add()
-
-    site.balance()
-    site.outbox.close()
-
-
 def test_a_limit_on_files_loses_nothing_that_was_committed(tmp_path: Path) -> None:
     site = Site(tmp_path / "store.db")
     site.add()
