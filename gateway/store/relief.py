@@ -11,10 +11,13 @@ import os
 from pathlib import Path
 from typing import Final
 
+from gateway.store.database import LOG_BYTES
 from gateway.store.renewal import remove_asides
 
-BALLAST_BYTES: Final = 1024 * 1024
-"""At least what the write-ahead log may hold: it must go into the file when nothing else goes."""
+GROWTH_BYTES: Final = 256 * 1024
+"""By which the file may still grow on a full card."""
+BALLAST_BYTES: Final = LOG_BYTES + GROWTH_BYTES
+"""What the write-ahead log may hold must go into the file when nothing else goes."""
 PLENTY: Final = 4
 """So many times the ballast must be free before it is made again."""
 COMMITS_BETWEEN: Final = 60

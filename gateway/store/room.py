@@ -9,17 +9,15 @@ from typing import Final
 from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.store.batches import GapRecord
 from gateway.store.channels import Channels
-from gateway.store.database import cap, fold_in, pages_for, pragma, transaction
-from gateway.store.relief import Relief
+from gateway.store.database import cap, fold_in, pages_for, pages_in, pragma, transaction
+from gateway.store.relief import GROWTH_BYTES, Relief
 from gateway.store.retention import FREED_AT_ONCE, Held, to_free
 from gateway.store.trimming import Trimming
 
 _log = logging.getLogger(__name__)
 
-FREE_LEAST: Final = 32
-"""Pages beyond those to be written that a file must have to go on without giving anything up."""
-GROWTH: Final = 64
-"""Pages by which it may still grow on a full card: with the log no more than the ballast had."""
+FREE_LEAST_BYTES: Final = 128 * 1024
+"""Beyond what is to be written, that a file must have to go on without giving anything up."""
 
 
 class Room:
@@ -81,7 +79,8 @@ class Room:
         try:
             if given or not self._short:
                 self._short = True
-                self._pages_now = min(self._pages_most, pragma(self._db, "page_count") + GROWTH)
+                grown = pragma(self._db, "page_count") + pages_in(self._db, GROWTH_BYTES)
+                self._pages_now = min(self._pages_most, grown)
             given |= fold_in(self._db)
             given |= self._give_up(need)
         except (StoreFullError, StoreCorruptError, sqlite3.DatabaseError) as error:
@@ -95,10 +94,11 @@ class Room:
         pages = pragma(self._db, "page_count")
         free = pragma(self._db, "freelist_count") + max(0, self._pages_now - pages)
         page = pragma(self._db, "page_size")
-        least = FREE_LEAST + 2 * need // page
+        spare = pages_in(self._db, FREE_LEAST_BYTES)
+        least = spare + 2 * need // page
         if free >= least:
             return False
-        cap(self._db, pages + FREE_LEAST)
+        cap(self._db, pages + spare)
         share = max(round(self._held_bytes * FREED_AT_ONCE), (least - free) * page)
         return self._free(max(0, self._held_bytes - share))
 

@@ -161,11 +161,12 @@ class StorePromises:
         if self.incarnation not in {None, outbox.incarnation.hex()}:
             return [f"incarnation {self.incarnation} began again"]
         found = []
-        gaps = _gaps(path)
+        gaps, not_needed = _gaps(path, GapRecord.ROOM), _gaps(path, GapRecord.NOT_NEEDED)
         for channel, committed in self.committed.items():
             parcels = outbox.parcel(Stream(channel[0]), Audience(channel[1]), 1, EVERYTHING)
             here = {parcel.sequence: digest(parcel.body) for parcel in parcels}
             gone = set(range(1, committed + 1)) - gaps[channel] - self.given_up[channel]
+            gone -= not_needed[channel] - self.batches[channel].keys()
             gone -= set(range(self.released.get(channel, 0) + 1))
             for sequence, of in self.batches[channel].items():
                 if here.get(sequence, of) != of or (sequence in gone and sequence not in here):
@@ -199,12 +200,12 @@ class StorePromises:
         ]
 
 
-def _gaps(path: Path) -> Mapping[Channel, set[int]]:
-    """Return the sequences that the store tells as gone for want of room."""
+def _gaps(path: Path, reason: int) -> Mapping[Channel, set[int]]:
+    """Return the sequences that the store tells as gone for a reason."""
     gaps: dict[Channel, set[int]] = defaultdict(set)
     with closing(sqlite3.connect(path)) as db:
         for stream, audience, first, last in db.execute(
-            "SELECT stream, audience, first, last FROM gap WHERE reason = ?", (GapRecord.ROOM,)
+            "SELECT stream, audience, first, last FROM gap WHERE reason = ?", (reason,)
         ):
             gaps[stream, audience] |= set(range(first, last + 1))
     return gaps

@@ -14,6 +14,7 @@ from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.ids import OPERATIONS, ConsumerId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
+from gateway.store.database import PAGE_BYTES
 from gateway.store.inspection import verify
 from gateway.store.outbox import Outbox, Settled
 from gateway.store.renewal import ASIDE_MOST, asides
@@ -25,7 +26,7 @@ from tests.sealing import body, epoch
 CITY = ConsumerId("city")
 ONE = {OPERATIONS: frozenset({CITY})}
 ROOM = 2**24
-PAGE = 4096
+PAGE = PAGE_BYTES
 BATCHES = 400
 EVERYTHING = frozenset({OPERATIONS})
 
