@@ -14,8 +14,9 @@ from gateway.model.errors import StoreCorruptError, StoreFullError
 
 PAGE_CACHE_KIB: Final = 2048
 PAGE_BYTES: Final = 1024
-"""Of a new file; one that is there keeps its own. A commit touches some six pages for two pages of
-content, so smaller ones wear the card less."""
+"""Of a new file; one that is there keeps its own. A commit changes some six pages for one or two of
+content: with 1024 a reading costs 12.6 bytes of card where it cost 21.3 with 4096, with 2048 20.2
+(20 devices x 50 registers at 1 s; 221, 427 and 288 at 3 x 10; 6.2, 10.1 and 7.5 at 40 x 100)."""
 LOG_BYTES: Final = 768 * 1024
 """So much in the write-ahead log is folded in; the ballast must hold it."""
 OVERHEAD_BYTES: Final = 2**20
