@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 
 from gateway.keys.cose import COORDINATE_LEN
-from gateway.model.errors import ConfigError, GatewayError, Mistake
+from gateway.model.errors import ConfigError, KeyRefusedError, Mistake
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
@@ -40,19 +40,6 @@ class KeyStore(Protocol):
             KeyUnavailableError: the token or the TPM does not sign now.
         """
         ...
-
-
-class KeyUnavailableError(GatewayError):
-    """The device key cannot be used now: go on with what is signed already, and ask again."""
-
-
-class KeyRefusedError(KeyUnavailableError):
-    """Only a person can mend it, and a wrong PIN counts each time: do not ask again by itself."""
-
-    def __init__(self, message: str, *, option: str) -> None:
-        """Take the sentence, and the option under `[keys]` that is to be looked at."""
-        self.option = option
-        super().__init__(message)
 
 
 @dataclass(frozen=True, slots=True)

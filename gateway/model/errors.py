@@ -11,6 +11,8 @@ GatewayError
 ├─ CommandRefusedError       expired, replayed, forbidden, interlocked: REFUSED, audited, no retry
 ├─ LinkDownError             keep recording, reconnect with jitter
 ├─ IdentityRejectedError     tell the technician, no storm of attempts
+├─ KeyUnavailableError       go on with what is signed already, ask again after a while
+│  └─ KeyRefusedError        only a person can mend it: ask no more
 ├─ StoreFullError            give up the oldest raw batches, record the gap, never stop acting
 └─ StoreCorruptError         set the file aside, start a new one, report
 
@@ -100,6 +102,19 @@ class LinkDownError(GatewayError):
 
 class IdentityRejectedError(GatewayError):
     """The platform does not accept who we are: tell the technician, and ask again slowly."""
+
+
+class KeyUnavailableError(GatewayError):
+    """The device key cannot be used now: go on with what is signed already, and ask again."""
+
+
+class KeyRefusedError(KeyUnavailableError):
+    """Only a person can mend it, and a wrong PIN counts each time: do not ask again by itself."""
+
+    def __init__(self, message: str, *, option: str) -> None:
+        """Take the sentence, and the option under `[keys]` that is to be looked at."""
+        self.option = option
+        super().__init__(message)
 
 
 class StoreFullError(GatewayError):
