@@ -33,7 +33,6 @@ from gateway.health.self_metrics import (
     disk_free_bytes,
 )
 from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
-from gateway.keys.device import KeyUnavailableError
 from gateway.keys.opening import open_device_key
 from gateway.keys.platform import Recipient, load_recipient
 from gateway.keys.steady import SteadyKeyStore
@@ -41,7 +40,7 @@ from gateway.local_api.control import Answer, control_path, serve_control
 from gateway.local_api.handlers import Handlers
 from gateway.local_api.latest import Latest
 from gateway.model.clock import Clock
-from gateway.model.errors import ConfigError, GatewayError, Mistake
+from gateway.model.errors import ConfigError, GatewayError, KeyUnavailableError, Mistake
 from gateway.model.event import Event, Severity
 from gateway.model.ids import Audience, ConsumerId, DeviceId, GatewayId
 from gateway.model.reading import Reading

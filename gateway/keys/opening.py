@@ -15,10 +15,10 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config.site import KeyOptions, Site
 from gateway.keys.cose import COORDINATE_LEN
-from gateway.keys.device import KeyRefusedError, KeyStore, load_certificate, load_device_key
+from gateway.keys.device import KeyStore, load_certificate, load_device_key
 from gateway.keys.pkcs11_token import TokenKeyStore, TokenPlace
 from gateway.keys.tpm2 import TpmKeyStore, TpmPlace
-from gateway.model.errors import ConfigError, Mistake
+from gateway.model.errors import ConfigError, KeyRefusedError, Mistake
 
 PROOF: Final = b"mayak/1/key-proof"
 """What is signed at the start: no message of ours, so the signature is of no use to anybody."""

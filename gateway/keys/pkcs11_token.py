@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, NoReturn
 
 from gateway.keys.cose import COORDINATE_LEN
-from gateway.keys.device import KeyRefusedError, KeyUnavailableError, read_pin
+from gateway.keys.device import read_pin
+from gateway.model.errors import KeyRefusedError, KeyUnavailableError
 
 if TYPE_CHECKING:
     from pkcs11 import Session, SignMixin, Token

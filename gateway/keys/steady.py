@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.keys.device import KeyRefusedError, KeyStore, KeyUnavailableError
+from gateway.keys.device import KeyStore
+from gateway.model.errors import KeyRefusedError, KeyUnavailableError
 
 AGAIN_AFTER_S: Final = 60.0
 """A TPM that hangs costs the store's thread a few seconds each time."""

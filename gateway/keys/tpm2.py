@@ -17,7 +17,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NoReturn
 
-from gateway.keys.device import KeyRefusedError, KeyUnavailableError, plain_signature, read_pin
+from gateway.keys.device import plain_signature, read_pin
+from gateway.model.errors import KeyRefusedError, KeyUnavailableError
 
 TOOL: Final = "tpm2_sign"
 WITHIN_S: Final = 5.0

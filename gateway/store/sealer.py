@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, TypeVar
 
-from gateway.keys.device import KeyUnavailableError
 from gateway.keys.platform import Recipient
 from gateway.model.clock import Clock, Instant, Trust
-from gateway.model.errors import StoreCorruptError, StoreFullError
+from gateway.model.errors import KeyUnavailableError, StoreCorruptError, StoreFullError
 from gateway.model.event import Event, Scalar, Severity
 from gateway.model.ids import OPERATIONS, Audience, DeviceId
 from gateway.model.reading import PointTable, Reading

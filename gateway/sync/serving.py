@@ -10,9 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.keys.device import KeyStore, KeyUnavailableError
+from gateway.keys.device import KeyStore
 from gateway.keys.platform import Signers
 from gateway.model.clock import Clock
+from gateway.model.errors import KeyUnavailableError
 from gateway.model.ids import Audience, BootId, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord

@@ -18,13 +18,13 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from gateway.config.site import KeyOptions
-from gateway.keys.device import KeyRefusedError, KeyStore, KeyUnavailableError
+from gateway.keys.device import KeyStore
 from gateway.keys.opening import open_key_store
 from gateway.keys.pkcs11_token import TokenKeyStore
 from gateway.keys.steady import AGAIN_AFTER_S, SteadyKeyStore
 from gateway.keys.tpm2 import TpmKeyStore, TpmPlace
 from gateway.model.clock import SystemClock
-from gateway.model.errors import ConfigError, Mistake
+from gateway.model.errors import ConfigError, KeyRefusedError, KeyUnavailableError, Mistake
 from provisioning.authority import Authority
 from tests import key_places
 from tests.clock import HandClock

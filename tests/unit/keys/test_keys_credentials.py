@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.keys.device import KeyRefusedError, load_device_key, read_pin
-from gateway.model.errors import ConfigError
+from gateway.keys.device import load_device_key, read_pin
+from gateway.model.errors import ConfigError, KeyRefusedError
 from provisioning.authority import Authority
 from tests.conftest import GATEWAYS
 

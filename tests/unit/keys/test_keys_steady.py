@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.keys.device import KeyRefusedError, KeyUnavailableError, plain_signature
+from gateway.keys.device import plain_signature
 from gateway.keys.steady import AGAIN_AFTER_S, SteadyKeyStore
 from gateway.keys.tpm2 import TpmKeyStore, TpmPlace, tpm_code
+from gateway.model.errors import KeyRefusedError, KeyUnavailableError
 from tests.clock import HandClock
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from gateway.keys.device import KeyStore, KeyUnavailableError
+from gateway.keys.device import KeyStore
+from gateway.model.errors import KeyUnavailableError
 from gateway.model.ids import OPERATIONS, ConsumerId, DeviceId
 from gateway.store.outbox import Outbox
 from gateway.store.sealer import Sealer
