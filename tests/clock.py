@@ -25,6 +25,7 @@ class HandClock:
         self.mono_ms = mono_ms
         self.wall_ms = wall_ms
         self.trust = trust
+        self.error_ms: int | None = None
         self._boot = BootId(secrets.token_bytes(16))
 
     @property
@@ -39,6 +40,10 @@ class HandClock:
     def monotonic_s(self) -> float:
         """Return seconds since boot."""
         return self.mono_ms / 1000
+
+    def uncertainty_ms(self) -> int | None:
+        """Return how far the wall clock is said to be off."""
+        return self.error_ms
 
     def advance(self, seconds: float) -> Instant:
         """Let time pass on both clocks; never backwards. Return the new moment."""

@@ -36,6 +36,9 @@ class VirtualClock:
     def monotonic_s(self) -> float:
         return self.seconds
 
+    def uncertainty_ms(self) -> int | None:
+        return None
+
 
 class _Leap(selectors.SelectSelector):
     """Waits for nothing: leaps to the end of the wait instead."""

@@ -55,6 +55,10 @@ class PastClock:
         """Return seconds since boot."""
         return self._now.mono_ms / 1000
 
+    def uncertainty_ms(self) -> int | None:
+        """Return that nobody can say how far the wall time is off."""
+        return None
+
 
 @dataclass(slots=True)
 class Cost:

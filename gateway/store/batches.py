@@ -138,9 +138,15 @@ def pack_events(events: Sequence[Event], gaps: Sequence[GapRecord], now: Instant
     return Body(_compressed(content), len(events), first, last_ms - first.mono_ms)
 
 
-def pack_time_pair(boot: bytes, now: Instant) -> Body:
-    """Return the body that places a boot: its monotonic time beside the true one."""
-    pair = [boot, now.mono_ms, now.wall_ms, int(now.trust)]
+def pack_time_pair(boot: bytes, now: Instant, uncertainty_ms: int | None) -> Body:
+    """Return the body that places a boot: its monotonic time beside the true one.
+
+    Args:
+        boot: which one.
+        now: its monotonic time, the true one, and how far that is trusted.
+        uncertainty_ms: how far the true time may be off; None: nobody can say.
+    """
+    pair = [boot, now.mono_ms, now.wall_ms, int(now.trust), uncertainty_ms]
     return Body(_compressed({4: [pair]}), 0, now, 0)
 
 

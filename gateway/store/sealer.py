@@ -32,6 +32,8 @@ from gateway.store.sealing import Epoch, Identity, open_epoch
 
 SETTLED_AFTER_S: Final = 60.0
 """The first epoch of a boot knows no values to start differences from: it lives only so long."""
+MOVED_MS: Final = 1000
+"""A wall clock that was set by more than this gets the boot a new time pair."""
 
 _Told = TypeVar("_Told", Reading, Event)
 
@@ -83,8 +85,9 @@ class Sealer:
         self._epochs: dict[Audience, tuple[Epoch, float]] = {}
         self._expected: set[Source] = set()
         self._newest = Newest()
-        self._placed_boot = False
-        self._renewals = 0
+        self._placed: Instant | None = None
+        """The time pair that was told of this boot."""
+        self._renewals = outbox.renewals
         self._rolling = Rolling(outbox, self._open_rollup_epoch, clock, epoch_s)
 
     def expect(self, device: DeviceId, table: PointTable) -> None:
@@ -120,15 +123,16 @@ class Sealer:
         if gaps:
             told = pack_events([], [gap for _, gap in gaps], now)
             sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), told, ()))
-        places_boot = not self._placed_boot and now.trust is Trust.SYNCED
+        places_boot = self._places_boot(now)
         if places_boot:
-            pair = pack_time_pair(self._identity.boot, now)
+            pair = pack_time_pair(self._identity.boot, now, self._clock.uncertainty_ms())
             sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), pair, ()))
         if not sealable:
             return Sealed()
         added = self._add(sealable, told=[gap_id for gap_id, _ in gaps])
         del self._outbox.damages[: len(damages)]
-        self._placed_boot |= places_boot
+        if places_boot:
+            self._placed = now
         self._rolling.committed(readings, began, now)
         now_s = self._clock.monotonic_s()
         for (stream, epoch, _, inside), (sequence, _) in zip(sealable, added, strict=True):
@@ -147,6 +151,15 @@ class Sealer:
         except (StoreFullError, StoreCorruptError):
             self._epochs.clear()
             raise
+
+    def _places_boot(self, now: Instant) -> bool:
+        """Say whether this moment places the boot better than what was told, or corrects it."""
+        if now.trust is Trust.UNSET:
+            return False
+        if self._placed is None or now.trust > self._placed.trust:
+            return True
+        moved_ms = now.wall_ms - now.mono_ms - self._placed.wall_ms + self._placed.mono_ms
+        return now.trust is self._placed.trust and abs(moved_ms) > MOVED_MS
 
     def _forget_what_is_void(self) -> None:
         """Begin anew what was kept in memory of batches, when the file was replaced."""

@@ -100,10 +100,12 @@ class Gap:
 
 @dataclass(frozen=True, slots=True)
 class TimePair:
-    """Places every batch of `boot` whose clock was not set."""
+    """Places the batches of `boot` whose clock was not set, or wrong."""
 
     boot: bytes
     at: Moment
+    uncertainty: int | None = None
+    """How many milliseconds its wall time may be off; None: nobody can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -371,13 +373,17 @@ def _gap(item: object) -> Gap:
 
 
 def _pair(item: object) -> TimePair:
-    boot, mono, wall, trust = strict.array(item, 4, "time pair")
+    parts = strict.entries(item, "time pair")
+    boot, mono, wall, trust, off = strict.array([*parts, None][:5], 5, "time pair")
+    if len(parts) > 5:  # noqa: PLR2004 - the last one may be left out
+        strict.refuse("time pair", item)
     at = Moment(
         strict.natural(mono, "mono", below=1 << 53),
         strict.natural(wall, "wall", below=1 << 53),
         strict.natural(trust, "trust", below=3),
     )
-    return TimePair(strict.octets(boot, 16, "boot"), at)
+    uncertainty = None if off is None else strict.natural(off, "uncertainty", below=1 << 53)
+    return TimePair(strict.octets(boot, 16, "boot"), at, uncertainty)
 
 
 def told(contents: Contents) -> int:

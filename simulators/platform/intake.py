@@ -15,7 +15,7 @@ from simulators.platform import cose, wire
 from simulators.platform.catalogue import Catalogue, open_catalogue
 from simulators.platform.columns import parse_contents
 from simulators.platform.errors import Reason, WireError
-from simulators.platform.keys import Authority, Opener, SigningKey
+from simulators.platform.keys import Authority, Opener, SigningKey, judge
 from simulators.platform.ledger import Channel, KnownEpoch, Ledger, Seen
 
 UNKNOWN_EPOCH: Final = "unknown_epoch"
@@ -208,7 +208,12 @@ class Intake:
     def _believe(self, message: cose.Sign1, gateway: str, says: str, made: wire.Moment) -> None:
         if says != gateway:
             raise WireError(Reason.MISPLACED, f"of {says[:80]!r}")
-        self._authority.check(message, made=made, gateway=gateway, now_ms=self._wall_ms())
+        device = self._authority.signer(message, gateway)
+        until_ms = self._ledger.vouched(gateway, device.kid, round(device.ends.timestamp() * 1000))
+        doubt = judge(device, made, self._wall_ms(), until_ms)
+        if doubt is not None:
+            self._ledger.count(gateway, doubt)
+            self._notice(doubt, gateway, f"its certificate: {device.begins} to {device.ends}")
 
     def _epoch(self, gateway: str, payload: bytes, group: _Group) -> None:
         message = cose.parse_sign1(payload, wire.EPOCH_CONTEXT)

@@ -7,7 +7,8 @@ import json
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
 from typing import Final
@@ -33,10 +34,11 @@ KDF_HKDF_SHA256: Final = 1
 AEAD_CHACHA20_POLY1305: Final = 3
 EPOCH_KEY_LENGTH: Final = 32
 
-LATE_CERTIFICATE: Final = timedelta(days=366)
-"""How long after its end a certificate counts for a record made while the clock was not set."""
-AHEAD: Final = timedelta(days=1)
-"""How far a gateway's clock may be ahead of ours."""
+DAY_MS: Final = 86_400_000
+LATE_CERTIFICATE_MS: Final = 366 * DAY_MS
+"""How long after its end a certificate counts for what was not surely made before."""
+AHEAD_MS: Final = DAY_MS
+"""How far a gateway's clock may be ahead of ours without a word."""
 
 _KID: Final = 8
 _SEED: Final = 64
@@ -171,11 +173,59 @@ class Opener:
 
 
 @dataclass(frozen=True, slots=True)
-class _Device:
+class Device:
+    """What a device certificate of the city says."""
+
     gateway: str
     key: ec.EllipticCurvePublicKey
+    kid: bytes
     begins: datetime
     ends: datetime
+
+
+class Doubt(StrEnum):
+    """What is odd about a record that counts all the same; the text is the name of its counter."""
+
+    CERTIFICATE_ENDED = "certificate_ended"
+    """Made after the certificate in it had ended, and no newer one of its key has been seen."""
+    CLOCK_AHEAD = "clock_ahead"
+    """Made at a time that has not come yet."""
+    CLOCK_BEHIND = "clock_behind"
+    """Made before its certificate began."""
+
+
+def judge(device: Device, made: Moment, now_ms: int, until_ms: int) -> Doubt | None:
+    """Return what is odd about a record that counts.
+
+    A record may come long after it was made, so it is enough that the certificate was valid then.
+    Where the gateway's clock cannot say when that was, or the certificate had ended by then, it
+    must have ended less than a year ago: it, or the newest one that was issued for the same key.
+
+    Args:
+        device: whose certificate is in the record.
+        made: when the gateway says that it was made.
+        now_ms: our wall clock.
+        until_ms: the end of the newest certificate of this key.
+
+    Raises:
+        WireError: CERTIFICATE, when it does not count.
+    """
+    begins_ms, ends_ms = (round(at.timestamp() * 1000) for at in (device.begins, device.ends))
+    until_ms = max(until_ms, ends_ms)
+    ahead = made.wall > now_ms + AHEAD_MS
+    if made.trust and begins_ms <= made.wall <= ends_ms and not ahead:
+        return None
+    if begins_ms > now_ms + AHEAD_MS:
+        raise WireError(Reason.CERTIFICATE, "not valid yet")
+    if now_ms > until_ms + LATE_CERTIFICATE_MS:
+        raise WireError(Reason.CERTIFICATE, "ended more than a year ago, and so did its renewals")
+    if not made.trust:
+        return None
+    if ahead:
+        return Doubt.CLOCK_AHEAD
+    if made.wall < begins_ms:
+        return Doubt.CLOCK_BEHIND
+    return Doubt.CERTIFICATE_ENDED if made.wall > until_ms else None
 
 
 class Authority:
@@ -184,19 +234,14 @@ class Authority:
     def __init__(self, certificates: Sequence[x509.Certificate]) -> None:
         """Take the authority's certificates: several while one replaces another."""
         self._issuers = tuple(certificates)
-        self._known: OrderedDict[bytes, _Device] = OrderedDict()
+        self._known: OrderedDict[bytes, Device] = OrderedDict()
 
-    def check(self, message: cose.Sign1, *, made: Moment, gateway: str, now_ms: int) -> None:
-        """Check that `message` was signed by the device key of `gateway`.
-
-        A record may come long after it was made, so the certificate must have been valid at
-        `made`. If the clock was not set then, it must be valid now or have ended within a year.
+    def signer(self, message: cose.Sign1, gateway: str) -> Device:
+        """Return the device whose key signed `message`; `judge` says whether that counts.
 
         Args:
             message: a Sign1 with the certificate in its protected header.
-            made: when the gateway says that it was made.
             gateway: whose it says it is.
-            now_ms: our wall clock.
 
         Raises:
             WireError: CERTIFICATE or SIGNATURE.
@@ -205,19 +250,9 @@ class Authority:
         if device.gateway != gateway:
             raise WireError(Reason.CERTIFICATE, f"of {device.gateway[:80]!r}, not of {gateway}")
         cose.verify(message, device.key)
-        now = datetime.fromtimestamp(now_ms / 1000, tz=UTC)
-        if made.trust:
-            try:
-                then = datetime.fromtimestamp(made.wall / 1000, tz=UTC)
-            except (ValueError, OverflowError, OSError) as error:
-                raise WireError(Reason.CERTIFICATE, f"made at {made.wall} ms") from error
-            valid = device.begins <= then <= device.ends and then <= now + AHEAD
-        else:
-            valid = device.begins <= now + AHEAD and now <= device.ends + LATE_CERTIFICATE
-        if not valid:
-            raise WireError(Reason.CERTIFICATE, "not valid when the record was made")
+        return device
 
-    def _device(self, der: bytes) -> _Device:
+    def _device(self, der: bytes) -> Device:
         digest = sha256(der).digest()
         if (known := self._known.get(digest)) is not None:
             self._known.move_to_end(digest)
@@ -228,7 +263,7 @@ class Authority:
             self._known.popitem(last=False)
         return device
 
-    def _verified(self, der: bytes) -> _Device:
+    def _verified(self, der: bytes) -> Device:
         """Check chain, names and use of a device certificate. Source: RFC 5280 §4.1, §4.2.1."""
         try:
             certificate = x509.load_der_x509_certificate(der)
@@ -251,7 +286,8 @@ class Authority:
         ):
             raise WireError(Reason.CERTIFICATE, "not a key on P-256")
         _for_devices(extensions)
-        return _Device(names[0].value, key, begins, ends)
+        kid = key_id(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+        return Device(names[0].value, key, kid, begins, ends)
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

@@ -110,6 +110,16 @@ class Ledger(Protocol):
         """Return the `limit` newest epochs of one incarnation whose records are here."""
         ...
 
+    def vouched(self, gateway: str, key: bytes, until_ms: int) -> int:
+        """Return until when the newest certificate seen of a device key vouches for it.
+
+        Args:
+            gateway: whose key it is.
+            key: its kid.
+            until_ms: the end of the certificate at hand.
+        """
+        ...
+
     def knows(self, gateway: str) -> bool:
         """Say whether anything with a good signature ever came from the gateway."""
         ...

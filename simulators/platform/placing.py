@@ -1,29 +1,109 @@
-"""Places the readings of a boot whose clock was not set on the true time line."""
+"""Places the readings of a boot whose clock was not set, or wrong, on the true time line.
+
+Source: `gateway/sync/README.md` §4.
+"""
 
 from __future__ import annotations
 
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import Final
+
 from simulators.platform.columns import TimePair
 from simulators.platform.database import Database, Stretch
+from simulators.platform.wire import Moment
+
+APART_MS: Final = 60_000
+"""Two clocks further apart do not tell one time."""
+UNSET: Final = 0
+SYNCED: Final = 2
 
 
-def place(db: Database, boot: int, pair: TimePair) -> None:
-    """Keep the best pair of a boot (most trusted, then earliest) and place what was unset."""
+@dataclass(frozen=True, slots=True)
+class Span:
+    """From when to when a batch was made, as the board saw it, and when it came."""
+
+    start: Moment
+    length: int
+    arrived_ms: int
+
+    @property
+    def of_the_future(self) -> bool:
+        """Say whether it came before it was made, so that its clock was wrong."""
+        return self.start.wall + self.length > self.arrived_ms + APART_MS
+
+    @property
+    def doubtful(self) -> bool:
+        """Say whether a time pair may move it."""
+        return self.start.trust < SYNCED or self.of_the_future
+
+
+def offset_of(span: Span, pair: Moment | None) -> int:
+    """Return what is to be added to a monotonic time of a batch to have the true one.
+
+    Args:
+        span: of the batch.
+        pair: the best of its boot.
+    """
+    start = span.start
+    own = start.wall - start.mono
+    if pair is None:
+        return own
+    true = pair.wall - pair.mono
+    outdone = start.trust < pair.trust and abs(own - true) > APART_MS
+    return true if start.trust == UNSET or span.of_the_future or outdone else own
+
+
+def best_pair(db: Database, boot: int) -> Moment | None:
+    """Return the pair by which a boot is placed, or None when none came."""
     [(mono, wall, trust)] = db.rows(
         "SELECT pair_mono_ms, pair_wall_ms, pair_trust FROM boot WHERE id = ?", boot
     )
-    better = (pair.at.trust, -pair.at.mono, -pair.at.wall)
-    if not pair.at.trust or (mono is not None and better <= (trust, -mono, -wall)):
-        return
+    return None if mono is None else Moment(mono, wall, trust)
+
+
+def place(db: Database, boot: int, pair: TimePair, arrived_ms: int) -> bool:
+    """Place a boot by a pair that is better than the one it has; say whether it can be believed.
+
+    A pair of a time that has not come yet places nothing: the clock was wrong, and a corrected one
+    comes when it is put right.
+    """
+    if pair.at.wall > arrived_ms + APART_MS:
+        return False
+    before = best_pair(db, boot)
+    if before is not None and _rank(pair.at) <= _rank(before):
+        return True
     db.rows(
-        "UPDATE boot SET pair_mono_ms = ?, pair_wall_ms = ?, pair_trust = ? WHERE id = ?",
-        *(pair.at.mono, pair.at.wall, pair.at.trust, boot),
+        "UPDATE boot SET pair_mono_ms = ?, pair_wall_ms = ?, pair_trust = ?,"
+        " pair_uncertainty_ms = ? WHERE id = ?",
+        *(pair.at.mono, pair.at.wall, pair.at.trust, pair.uncertainty, boot),
     )
-    offset = pair.at.wall - pair.at.mono
-    unset = db.rows(
-        "SELECT id, arrived_ms, first_row, rows FROM batch WHERE boot = ? AND trust = 0", boot
-    )
-    db.place([Stretch(*row) for row in unset], offset)
-    db.many(
-        "UPDATE event SET wall_ms = mono_ms + ? WHERE batch = ?",
-        [(offset, row[0]) for row in unset],
-    )
+    _move(db, boot, before, pair.at)
+    return True
+
+
+def _rank(pair: Moment) -> tuple[int, int]:
+    """Return how good a pair is: the more trusted, then the later one, which corrects.
+
+    Of those that our own clock gave a hello without one, the one that was the least under way.
+    """
+    return (pair.trust, pair.mono if pair.trust else pair.mono - pair.wall)
+
+
+def _move(db: Database, boot: int, before: Moment | None, after: Moment) -> None:
+    moved: dict[int, list[Stretch]] = defaultdict(list)
+    for mono, wall, trust, length, batch, arrived, first_row, rows in db.rows(
+        "SELECT mono_ms, wall_ms, trust, length_ms, id, arrived_ms, first_row, rows FROM batch"
+        " WHERE boot = ? AND (trust < 2 OR wall_ms + length_ms > arrived_ms + 60000)",
+        boot,
+    ):
+        span = Span(Moment(mono, wall, trust), length, arrived)
+        offset = offset_of(span, after)
+        if offset != offset_of(span, before):
+            moved[offset].append(Stretch(batch, arrived, first_row, rows))
+    for offset, stretches in moved.items():
+        db.place(stretches, offset)
+        db.many(
+            "UPDATE event SET wall_ms = mono_ms + ? WHERE batch = ?",
+            [(offset, stretch.batch) for stretch in stretches],
+        )

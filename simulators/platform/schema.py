@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-VERSION: Final = 2
+VERSION: Final = 3
 """Of the tables: stands in `PRAGMA user_version`, or in the table `ledger`."""
 
 _TABLES: Final = """
@@ -23,6 +23,7 @@ CREATE TABLE boot (
     pair_mono_ms {integer},
     pair_wall_ms {integer},
     pair_trust {integer},
+    pair_uncertainty_ms {integer},
     UNIQUE (gateway, boot)
 ){plain};
 
@@ -40,6 +41,13 @@ CREATE TABLE epoch (
     arrived_ms {integer} NOT NULL,
     UNIQUE (gateway, epoch)
 ){plain};
+
+CREATE TABLE device_key (
+    gateway TEXT NOT NULL,
+    key {octets} NOT NULL,
+    until_ms {integer} NOT NULL,
+    PRIMARY KEY (gateway, key)
+){by_key};
 
 CREATE TABLE channel (
     id {key},
@@ -73,7 +81,8 @@ CREATE TABLE batch (
     UNIQUE (channel, sequence)
 ){plain};
 
-CREATE INDEX batch_of_boot ON batch (boot) WHERE trust = 0;
+CREATE INDEX batch_of_boot ON batch (boot)
+WHERE (trust < 2 OR wall_ms + length_ms > arrived_ms + 60000);
 
 CREATE TABLE settled (
     channel {integer} NOT NULL,

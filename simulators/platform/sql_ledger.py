@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from typing import Final
 
 from simulators.platform.catalogue import Catalogue, Point
-from simulators.platform.columns import Block, Contents, Gap
+from simulators.platform.columns import Block, Contents, Gap, TimePair
 from simulators.platform.database import Database, Stretch
+from simulators.platform.gap_map import settle, settled
 from simulators.platform.ledger import Channel, KnownEpoch, Seen
-from simulators.platform.placing import place
+from simulators.platform.placing import APART_MS, UNSET, Span, best_pair, offset_of, place
 from simulators.platform.rows import parts_of
-from simulators.platform.strict import INT_LIMIT
 from simulators.platform.wire import (
-    MAX_MISSING,
     ChannelAck,
     EpochRecord,
     Hello,
+    Moment,
     SealedBatch,
 )
 
@@ -106,6 +106,20 @@ class SqlLedger:
         self._channels[key] = found
         return found
 
+    def vouched(self, gateway: str, key: bytes, until_ms: int) -> int:
+        """Return until when the newest certificate seen of a device key vouches for it."""
+        rows = self._db.rows(
+            "SELECT until_ms FROM device_key WHERE gateway = ? AND key = ?", gateway, key
+        )
+        known = int(rows[0][0]) if rows else -1
+        if until_ms > known:
+            self._db.rows(
+                "INSERT INTO device_key VALUES (?, ?, ?) ON CONFLICT (gateway, key)"
+                " DO UPDATE SET until_ms = excluded.until_ms",
+                *(gateway, key, until_ms),
+            )
+        return max(known, until_ms)
+
     def knows(self, gateway: str) -> bool:
         """Say whether the gateway has a row."""
         return self._id("SELECT id FROM gateway WHERE name = ?", gateway) is not None
@@ -184,13 +198,7 @@ class SqlLedger:
         gateway = self._gateway(epoch.gateway, arrived_ms)
         channel = self._channel(gateway, epoch.incarnation, batch.stream, batch.audience)
         boot = self._boot(gateway, epoch.boot)
-        start, placed = batch.start, None
-        if not start.trust:
-            placed = self._id(
-                "SELECT pair_wall_ms - pair_mono_ms FROM boot WHERE id = ?"
-                " AND pair_mono_ms IS NOT NULL",
-                boot,
-            )
+        start = batch.start
         first_row, rows = self._db.next_row(), batch.count - len(contents.events)
         row = self._insert(
             "INSERT INTO batch (channel, sequence, span, epoch, boot, wall_ms, length_ms, mono_ms,"
@@ -200,7 +208,9 @@ class SqlLedger:
             *(start.wall, batch.length, start.mono, start.trust),
             *(batch.count, batch.size, arrived_ms, first_row, rows),
         )
-        wall = start.wall if placed is None else start.mono + placed
+        span = Span(start, batch.length, arrived_ms)
+        best = best_pair(self._db, boot) if span.doubtful else None
+        wall = start.mono + offset_of(span, best)
         if rows:
             self._db.add_readings(
                 Stretch(row, arrived_ms, first_row, rows),
@@ -223,11 +233,12 @@ class SqlLedger:
                 for event in contents.events
             ],
         )
-        self._settle(channel, batch.first, batch.sequence)
+        settle(self._db, channel, batch.first, batch.sequence)
         for gap in contents.gaps:
             self._add_gap(gateway, epoch.incarnation, gap)
         for pair in contents.pairs:
-            place(self._db, self._boot(gateway, pair.boot), pair)
+            if not place(self._db, self._boot(gateway, pair.boot), pair, arrived_ms):
+                self.count(epoch.gateway, "pairs_from_the_future")
 
     def _columns(
         self,
@@ -290,28 +301,6 @@ class SqlLedger:
             states,
         )
 
-    def _settle(self, channel: int, first: int, last: int) -> None:
-        """Add a range to the settled ones; ranges that touch become one."""
-        near = []
-        for begin, end in self._db.rows(
-            "SELECT first, last FROM settled WHERE channel = ? AND first <= ? AND last >= ?"
-            # no two touch, so only the one that begins next below may reach up to us
-            " AND first >= coalesce((SELECT max(first) FROM settled WHERE channel = ?"
-            "  AND first <= ?), 0)",
-            *(channel, min(last + 1, INT_LIMIT - 1), first - 1, channel, first),
-        ):
-            near.append((begin, end))
-        self._db.many(
-            "DELETE FROM settled WHERE channel = ? AND first = ?",
-            [(channel, begin) for begin, _ in near],
-        )
-        self._db.rows(
-            "INSERT INTO settled VALUES (?, ?, ?)",
-            channel,
-            min([first, *(begin for begin, _ in near)]),
-            max([last, *(end for _, end in near)]),
-        )
-
     def _add_gap(self, gateway: int, incarnation: bytes, gap: Gap) -> None:
         channel = self._channel(gateway, incarnation, gap.stream, gap.audience)
         self._db.rows(
@@ -321,7 +310,7 @@ class SqlLedger:
             *(channel, gap.first, gap.last),
             *(gap.first_wall, gap.last_wall, gap.count, gap.reason),
         )
-        self._settle(channel, gap.first, gap.last)
+        settle(self._db, channel, gap.first, gap.last)
 
     def add_hello(self, hello: Hello, arrived_ms: int) -> None:
         """Store what a gateway says of itself."""
@@ -341,6 +330,9 @@ class SqlLedger:
             *(gateway, hello.incarnation, hello.boot, now.mono, now.wall, now.trust),
             *(hello.software, hello.why, arrived_ms, arrived_ms),
         )
+        if not now.trust or now.wall > arrived_ms + APART_MS:
+            heard = TimePair(hello.boot, Moment(now.mono, arrived_ms, UNSET))
+            place(self._db, self._boot(gateway, hello.boot), heard, arrived_ms)
         for said in hello.channels:
             channel = self._channel(gateway, hello.incarnation, said.stream, said.audience)
             # Within an incarnation neither number ever goes back, and at equal numbers what is
@@ -370,21 +362,7 @@ class SqlLedger:
     def settled(self, gateway: str, incarnation: bytes, channel: Channel) -> ChannelAck:
         """Return what is settled; what lies below the oldest sequence still kept cannot come."""
         row = self._channel(self._gateway(gateway, 0), incarnation, *channel)
-        end = (self._id("SELECT coalesce(oldest, 1) FROM channel WHERE id = ?", row) or 1) - 1
-        missing: list[tuple[int, int]] = []
-        contiguous = end
-        for first, last in self._db.rows(
-            "SELECT first, last FROM settled WHERE channel = ? AND last > ? ORDER BY first LIMIT ?",
-            *(row, end, MAX_MISSING + 1),
-        ):
-            if first > end + 1:
-                missing.append((end + 1, first - 1))
-            end = max(end, last)
-            if not missing:
-                contiguous = end
-            elif len(missing) == MAX_MISSING:
-                break
-        return ChannelAck(*channel, contiguous, missing)
+        return ChannelAck(*channel, *settled(self._db, row))
 
     def epochs(self, gateway: str, incarnation: bytes, limit: int) -> list[bytes]:
         """Return the `limit` newest epochs of one incarnation whose records are here."""

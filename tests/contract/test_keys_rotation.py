@@ -319,7 +319,7 @@ def test_a_box_that_was_off_for_half_a_year_delivers_although_its_certificate_en
     box.start([OLD, NEW], [OLD_SIGN, NEW_SIGN])
     box.hand_over(city)
     assert (box.kept, city.report.readings) == (0, sealed_before)
-    assert [what for what, _ in city.refusals] == ["refused_certificate"]  # today's hello
+    assert [what for what, _ in city.refusals] == ["certificate_ended"]  # today's hello
 
     renewed = keys.renew(clock, within=timedelta(days=30))
     assert keys.folder / "gateways" / GATEWAY / "device.pem" in renewed
@@ -331,16 +331,55 @@ def test_a_box_that_was_off_for_half_a_year_delivers_although_its_certificate_en
     assert city.refusals == []
 
 
-def test_what_is_sealed_after_the_certificate_ended_stays_at_the_gateway(
+def test_what_is_sealed_within_a_year_after_the_certificate_ended_is_taken_and_told(
     box: Box, city: City, clock: HandClock
 ) -> None:
-    clock.advance(LEAF_LIFE.total_seconds() + DAY_S)
+    clock.advance(LEAF_LIFE.total_seconds() + 300 * DAY_S)
+    box.start([OLD], [OLD_SIGN])
+    city.start([OLD], OLD_SIGN)
+    box.read()
+    box.hand_over(city)
+    assert (box.kept, city.report.readings) == (0, box.written)
+    assert {what for what, _ in city.refusals} == {"certificate_ended"}
+    assert city.report.counters["certificate_ended"] == 2  # the hello and one record
+
+
+def test_what_is_sealed_later_stays_at_the_gateway_until_its_key_has_a_certificate_again(
+    box: Box, city: City, keys: Authority, clock: HandClock
+) -> None:
+    clock.advance(LEAF_LIFE.total_seconds() + 400 * DAY_S)
     box.start([OLD], [OLD_SIGN])
     city.start([OLD], OLD_SIGN)
     box.read()
     box.hand_over(city)
     assert (box.kept, city.report.readings) == (box.written, 0)
     assert {what for what, _ in city.refusals} >= {"refused_certificate"}
+
+    keys.renew(clock)
+    box.start([OLD], [OLD_SIGN])
+    city.refusals.clear()
+    city.start([OLD], OLD_SIGN)
+    box.hand_over(city)  # the record is worked on before the hello that vouches for its key
+    box.hand_over(city)
+    assert (box.kept, city.report.readings) == (0, box.written)
+    assert "certificate_ended" not in city.report.counters
+
+
+def test_a_receiver_that_was_not_there_knows_that_the_key_was_vouched_for(
+    box: Box, city: City, keys: Authority, clock: HandClock
+) -> None:
+    clock.advance(LEAF_LIFE.total_seconds() + 400 * DAY_S)
+    box.start([OLD], [OLD_SIGN])
+    box.read()
+    keys.renew(clock)
+    box.start([OLD], [OLD_SIGN])
+    city.start([OLD], OLD_SIGN)
+    now = clock.now()
+    hello = Hello(GATEWAY, box.outbox.incarnation, clock.boot, now, [], "0", Why.CONNECTED)
+    city.intake.take([Message(topic_up(GATEWAY, "hello"), sign_hello(hello, box.key))])
+    city.start([OLD], OLD_SIGN)  # another process on the same database
+    box.hand_over(city)
+    assert (box.kept, city.report.readings) == (0, box.written)
 
 
 def test_a_new_device_key_beside_records_of_the_old_one(

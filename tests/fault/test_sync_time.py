@@ -21,6 +21,7 @@ from simulators.platform.audit import audit
 from simulators.platform.databases import open_ledger
 from simulators.platform.intake import Intake, Message
 from simulators.platform.keys import Opener, load_authority, load_opening_key, load_signing_key
+from simulators.platform.placing import APART_MS
 from tests.clock import HandClock
 from tests.linked_site import CITY, EPOCH_S, GATEWAY
 from tests.sealing import METER, TABLE
@@ -125,7 +126,8 @@ def test_a_clock_that_jumps_and_is_put_right_loses_and_reorders_nothing(
     stored = journey.stored()
     assert (len(stored), report.duplicated, report.reordered) == (12, 0, 0)
     assert stored[:4] + stored[8:] == journey.told[:4] + journey.told[8:]
-    assert [wall - jump_ms for wall in stored[4:8]] == journey.told[4:8]
+    left_ms = jump_ms if abs(jump_ms) < APART_MS else 0  # what is far off is placed by the pair
+    assert [wall - left_ms for wall in stored[4:8]] == journey.told[4:8]
 
 
 def test_a_long_holdover_is_told_as_it_was_and_stays_in_order(journey: Journey) -> None:
@@ -140,3 +142,49 @@ def test_a_long_holdover_is_told_as_it_was_and_stays_in_order(journey: Journey) 
     report = audit(journey.database, late_after_ms=10**13).total
     assert (report.readings, report.duplicated, report.reordered) == (490, 0, 0)
     assert max(map(lambda a, b: abs(a - b), journey.stored(), journey.told)) == 48 * 36
+
+
+def test_a_boot_that_never_gets_further_than_hold_over_is_placed(journey: Journey) -> None:
+    journey.read(3)
+    journey.clock.set_wall(now(journey), Trust.HOLDOVER)
+    journey.clock.error_ms = 250
+    journey.read(3)
+    journey.send()
+
+    db = journey.intake._ledger._db  # type: ignore[attr-defined]
+    assert journey.stored() == journey.told
+    assert db.rows("SELECT pair_trust, pair_uncertainty_ms FROM boot") == [(1, 250)]
+
+
+def test_a_better_pair_moves_what_a_worse_one_placed(journey: Journey) -> None:
+    journey.read(3)
+    journey.clock.set_wall(now(journey) - 183 * DAY_MS, Trust.HOLDOVER)  # as it was switched off
+    journey.read(3)
+    journey.send()
+    assert [wall + 183 * DAY_MS for wall in journey.stored()] == journey.told
+
+    journey.clock.set_wall(now(journey), Trust.SYNCED)
+    journey.read(3)
+    journey.send()
+    assert journey.stored() == journey.told
+
+
+@pytest.mark.parametrize("ahead_ms", [2 * DAY_MS, 366 * DAY_MS])
+@pytest.mark.parametrize("trust", [Trust.HOLDOVER, Trust.SYNCED])
+@pytest.mark.parametrize("sent_early", [True, False])
+def test_an_epoch_of_a_clock_that_ran_ahead_is_taken_and_placed_once_it_is_put_right(
+    journey: Journey, ahead_ms: int, trust: Trust, *, sent_early: bool
+) -> None:
+    journey.clock.set_wall(now(journey) + ahead_ms, trust)
+    journey.read(4)
+    if sent_early:
+        journey.send()
+        assert [wall - ahead_ms for wall in journey.stored()] == journey.told
+    journey.clock.set_wall(now(journey), Trust.SYNCED)
+    journey.read(4)
+    journey.send()
+
+    report = audit(journey.database, late_after_ms=10**13).total
+    assert journey.stored() == journey.told
+    assert (report.duplicated, report.reordered) == (0, 0)
+    assert report.counters["clock_ahead"] >= 1

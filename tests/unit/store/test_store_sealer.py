@@ -202,24 +202,26 @@ def test_events_are_cut_where_the_clock_was_set(desk: MakeDesk) -> None:
     assert told == [("door-open", 0), ("door-closed", 1_764_000_000_000)]
 
 
-def test_a_boot_is_placed_once_as_soon_as_the_clock_is_right(desk: MakeDesk) -> None:
+def test_a_boot_is_placed_when_its_clock_is_trusted_more_or_was_set(desk: MakeDesk) -> None:
     made = desk()
-    made.clock.set_wall(0, Trust.UNSET)
-    made.write(made.read((1, 1)))
-    made.clock.set_wall(1_764_000_000_000, Trust.HOLDOVER)
-    made.write(made.read((2, 2)))
-    before = [pair for batch in made.opened() for pair in batch.contents.pairs]
-    now = made.clock.set_wall(1_764_000_007_000, Trust.SYNCED)
-    made.write(made.read((3, 3)))
-    made.write(made.read((4, 4)))
+    told: list[tuple[int, int, int | None]] = []
 
-    (pair,) = [pair for batch in made.opened() for pair in batch.contents.pairs]
-    assert before == []
-    assert (pair.boot, pair.at.mono, pair.at.wall) == (
-        made.identity.boot,
-        now.mono_ms,
-        now.wall_ms,
-    )
+    def set_and_write(wall_ms: int, trust: Trust, error_ms: int | None) -> None:
+        at = made.clock.set_wall(wall_ms, trust)
+        made.clock.error_ms = error_ms
+        made.write(made.read((1, 1)))
+        made.write(made.read((2, 2)))
+        told.append((at.mono_ms, wall_ms, error_ms))
+
+    set_and_write(0, Trust.UNSET, None)
+    set_and_write(1_764_000_000_000, Trust.HOLDOVER, None)
+    set_and_write(1_764_000_007_000, Trust.SYNCED, 12)
+    set_and_write(1_764_000_000_000, Trust.HOLDOVER, 14)  # less trusted than what was told
+    set_and_write(1_764_000_907_000, Trust.SYNCED, 13)
+
+    pairs = [pair for batch in made.opened() for pair in batch.contents.pairs]
+    assert {pair.boot for pair in pairs} == {made.identity.boot}
+    assert [(p.at.mono, p.at.wall, p.uncertainty) for p in pairs] == [told[1], told[2], told[4]]
 
 
 def test_personal_points_travel_under_a_key_of_their_own(desk: MakeDesk) -> None:

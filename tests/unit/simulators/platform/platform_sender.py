@@ -258,7 +258,16 @@ class Sender:
         inside = {1: [block(0, epoch.kinds, rows, epoch.references)]} if rows else {}
         return self.contents(epoch, {**inside, **more.pop("extra", {})}, told(rows), **more)
 
-    def hello(self, *, oldest: int = 1, kept: int = 0, why: int = 1, mono: int = 9000) -> bytes:
+    def hello(
+        self,
+        *,
+        oldest: int = 1,
+        kept: int = 0,
+        why: int = 1,
+        mono: int = 9000,
+        wall: int | None = None,
+        trust: int = 2,
+    ) -> bytes:
         """Return a hello that names all channels; each keeps from `oldest` on."""
         channels = [
             [
@@ -278,7 +287,7 @@ class Sender:
                 2: self.gateway,
                 3: self.incarnation,
                 4: self.boot,
-                5: [mono, WALL + mono, 2],
+                5: [mono, WALL + mono if wall is None else wall, trust],
                 6: channels,
                 7: "test 1",
                 8: why,

@@ -376,3 +376,64 @@ def test_neither_the_database_nor_which_receiver_takes_what_matters(
         assert contents_of(second) == contents_of(alone)
         placed = "SELECT min(wall_ms), max(wall_ms), count(*) FROM reading"
         assert second.rows(placed) == alone.rows(placed)
+
+
+@pytest.mark.parametrize(("wall", "trust"), [(9000, 0), (WALL + 90 * 86_400_000, 2)])
+def test_a_boot_without_a_clock_to_believe_is_placed_by_when_its_hello_came(
+    desk: Desk, sender: Sender, wall: int, trust: int
+) -> None:
+    def offsets() -> list[int]:
+        return [n for (n,) in desk.rows("SELECT DISTINCT wall_ms - mono_ms FROM reading")]
+
+    epoch, record = sender.epoch(POINTS, trust=0, wall=5)
+    told = {"mono": 5000, "wall": wall - 4000, "trust": trust}
+    desk.take(
+        (sender.topic("epoch"), record),
+        (sender.topic("data"), sender.batch(epoch, rows(1), **told)),
+    )
+    assert offsets() == [wall - 9000]
+
+    desk.take((sender.topic("hello"), sender.hello(wall=wall, trust=trust)))
+    assert offsets() == [desk.now_ms - 9000]
+    desk.now_ms += 10_000
+    desk.take((sender.topic("hello"), sender.hello(mono=18_000, wall=wall + 9000, trust=trust)))
+    assert offsets() == [desk.now_ms - 10_000 - 9000]  # it was longer under way
+    desk.now_ms += 10_000
+    desk.take((sender.topic("hello"), sender.hello(mono=30_000, wall=wall + 21_000, trust=trust)))
+    assert offsets() == [desk.now_ms - 30_000]
+
+    pair = {4: [[sender.boot, 20_000, WALL, 1, 700]]}
+    desk.take((sender.topic("event"), sender.contents(epoch, pair, 0, stream="event")))
+    assert offsets() == [WALL - 20_000]
+
+
+def test_a_pair_of_the_future_places_nothing_and_is_counted(desk: Desk, sender: Sender) -> None:
+    epoch, record = sender.epoch(POINTS, trust=0, wall=5)
+    unset = sender.batch(epoch, rows(1), wall=1000, trust=0)
+    pair = {4: [[sender.boot, 20_000, desk.now_ms + 61_000, 2, 3]]}
+    ahead = sender.contents(epoch, pair, 0, stream="event")
+    desk.take((sender.topic("epoch"), record), (sender.topic("data"), unset))
+    desk.take((sender.topic("event"), ahead))
+
+    assert desk.rows("SELECT min(wall_ms) FROM reading") == [(1000,)]
+    assert desk.report().counters["pairs_from_the_future"] == 1
+
+
+@pytest.mark.parametrize("more", [[], [None], [12]])
+def test_a_pair_may_leave_its_uncertainty_out(desk: Desk, sender: Sender, more: list[Any]) -> None:
+    epoch, record = sender.epoch(POINTS)
+    pair = {4: [[sender.boot, 20_000, WALL, 2, *more]]}
+    event = sender.contents(epoch, pair, 0, stream="event")
+    desk.take((sender.topic("epoch"), record), (sender.topic("event"), event))
+
+    told = more[0] if more else None
+    assert desk.rows("SELECT pair_wall_ms, pair_uncertainty_ms FROM boot") == [(WALL, told)]
+
+
+@pytest.mark.parametrize("pair", [[b"", 1, 1, 1, 1], [b"b" * 16, 1, 1, 1, -1], [b"b" * 16] * 6])
+def test_a_pair_of_another_form_is_refused(desk: Desk, sender: Sender, pair: list[Any]) -> None:
+    epoch, record = sender.epoch(POINTS)
+    event = sender.contents(epoch, {4: [pair]}, 0, stream="event")
+    (ack,) = desk.take((sender.topic("epoch"), record), (sender.topic("event"), event))
+
+    assert [reason for *_, reason in ack[9]] == [3]

@@ -28,7 +28,9 @@ from simulators.platform import cose, wire
 from simulators.platform.errors import KeyFileError, Reason, WireError
 from simulators.platform.keys import (
     Authority,
+    Doubt,
     Opener,
+    judge,
     load_authority,
     load_opening_key,
     load_signing_key,
@@ -58,11 +60,18 @@ def issued(city: City, name: str = "gw-9", **changes: Any) -> Sender:
     return Sender("gw-9", key, certificate.public_bytes(Encoding.DER), [])
 
 
-def check(city: City, sender: Sender, *, wall: int = WALL, trust: int = 2, now: int = WALL) -> None:
-    authority = Authority([city.certificate])
+def check(
+    city: City,
+    sender: Sender,
+    *,
+    wall: int = WALL,
+    trust: int = 2,
+    now: int = WALL,
+    until: int = 0,
+) -> Doubt | None:
     message = cose.parse_sign1(sender.hello(), wire.HELLO_CONTEXT)
-    made = wire.Moment(1, wall, trust)
-    authority.check(message, made=made, gateway="gw-9", now_ms=now)
+    device = Authority([city.certificate]).signer(message, "gw-9")
+    return judge(device, wire.Moment(1, wall, trust), now, until)
 
 
 def refusal(
@@ -74,7 +83,7 @@ def refusal(
 
 
 def test_a_certificate_of_the_city_is_believed(authority: City) -> None:
-    check(authority, issued(authority))
+    assert check(authority, issued(authority)) is None
     usages = [
         x509.BasicConstraints(ca=False, path_length=None),
         x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH]),
@@ -85,10 +94,8 @@ def test_a_certificate_of_the_city_is_believed(authority: City) -> None:
 def test_a_certificate_that_our_own_provisioning_made_is_believed(authority: City) -> None:
     sender = Sender.of(authority, GATEWAYS[0])
     message = cose.parse_sign1(sender.hello(), wire.HELLO_CONTEXT)
-    made = wire.Moment(1, WALL, 2)
-    load_authority(authority.folder / "ca.pem").check(
-        message, made=made, gateway=GATEWAYS[0], now_ms=WALL
-    )
+    device = load_authority(authority.folder / "ca.pem").signer(message, GATEWAYS[0])
+    assert judge(device, wire.Moment(1, WALL, 2), WALL, 0) is None
 
 
 STRANGERS: dict[str, dict[str, Any]] = {
@@ -99,7 +106,10 @@ STRANGERS: dict[str, dict[str, Any]] = {
     "with an unknown critical extension": {
         "extensions": [x509.UnrecognizedExtension(x509.ObjectIdentifier("1.2.3.4"), b"\x05\x00")]
     },
-    "that ended before": {"ends": NOW - timedelta(days=1)},
+    "that ended long before": {
+        "begins": NOW - timedelta(days=800),
+        "ends": NOW - timedelta(days=400),
+    },
     "that begins later": {"begins": NOW + timedelta(days=2)},
 }
 
@@ -126,13 +136,34 @@ def test_a_signature_by_another_key_is_refused(authority: City) -> None:
 def test_a_record_made_before_the_certificate_ended_is_believed_months_later(
     authority: City,
 ) -> None:
-    check(authority, issued(authority), now=WALL + 180 * DAY_MS)
+    assert check(authority, issued(authority), now=WALL + 180 * DAY_MS) is None
+    assert check(authority, issued(authority), now=WALL + 1800 * DAY_MS) is None
 
 
-def test_a_record_dated_beyond_tomorrow_is_refused(authority: City) -> None:
-    reason = refusal(authority, issued(authority), wall=WALL + 2 * DAY_MS)
-    assert reason is Reason.CERTIFICATE
-    assert refusal(authority, issued(authority), wall=2**53 - 1) is Reason.CERTIFICATE
+@pytest.mark.parametrize("wall", [WALL + 2 * DAY_MS, WALL + 366 * DAY_MS, 2**53 - 1])
+def test_a_record_of_a_clock_that_ran_ahead_is_judged_by_our_clock(
+    authority: City, wall: int
+) -> None:
+    sender = issued(authority)
+    assert check(authority, sender, wall=wall) is Doubt.CLOCK_AHEAD
+    assert refusal(authority, sender, wall=2**53 - 1, now=WALL + 500 * DAY_MS) is Reason.CERTIFICATE
+
+
+def test_a_record_of_a_clock_that_ran_behind_is_judged_by_our_clock(authority: City) -> None:
+    sender, wall = issued(authority), WALL - 700 * DAY_MS
+    assert check(authority, sender, wall=wall) is Doubt.CLOCK_BEHIND
+    assert refusal(authority, sender, wall=wall, now=WALL + 500 * DAY_MS) is Reason.CERTIFICATE
+
+
+def test_a_record_made_after_the_end_counts_for_a_year_or_while_its_key_is_vouched_for(
+    authority: City,
+) -> None:
+    sender, late, later = issued(authority), WALL + 300 * DAY_MS, WALL + 500 * DAY_MS
+    assert check(authority, sender, wall=late, now=late) is Doubt.CERTIFICATE_ENDED
+    assert refusal(authority, sender, wall=late, now=later) is Reason.CERTIFICATE
+    assert check(authority, sender, wall=late, now=later, until=later) is None
+    between = check(authority, sender, wall=late, now=later, until=late - DAY_MS)
+    assert between is Doubt.CERTIFICATE_ENDED
 
 
 def test_an_unset_clock_is_judged_by_ours_with_a_year_of_grace(authority: City) -> None:
@@ -268,7 +299,8 @@ def test_two_authorities_are_believed_while_one_replaces_the_other(
     both = load_authority(file)
     for city in (authority, second):
         message = cose.parse_sign1(Sender.of(city, GATEWAYS[0]).hello(), wire.HELLO_CONTEXT)
-        both.check(message, made=wire.Moment(1, WALL, 2), gateway=GATEWAYS[0], now_ms=WALL)
+        device = both.signer(message, GATEWAYS[0])
+        assert judge(device, wire.Moment(1, WALL, 2), WALL, 0) is None
     key = load_pem_private_key((second.folder / "city-sign.key").read_bytes(), None)
     assert isinstance(key, ec.EllipticCurvePrivateKey)
     assert (
