@@ -100,12 +100,17 @@ class Site:
 
     async def feed(self, count: int) -> None:
         """Seal so many readings of ten values, each in a commit of its own, and an alarm."""
+        await self.read(count)
+        alarm = Event("door-open", self.clock.now(), Severity.ALARM)
+        await self.thread.submit(self.sealer.write, [], [alarm])
+        self.wake()
+
+    async def read(self, count: int) -> None:
+        """Seal so many readings of ten values, each in a commit of its own."""
         for _ in range(count):
             self._fed += 1
             reading = Reading(METER, TABLE, self.clock.advance(1), (self._fed,) * len(TABLE))
             await self.thread.submit(self.sealer.write, [reading], [])
-        alarm = Event("door-open", self.clock.now(), Severity.ALARM)
-        await self.thread.submit(self.sealer.write, [], [alarm])
         self.wake()
 
     def wake(self) -> None:

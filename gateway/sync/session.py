@@ -71,6 +71,23 @@ def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     return context
 
 
+class _Client(Client):
+    """A client that takes a connection that is there already; the library has no other way in."""
+
+    connection: socket.socket | None = None
+
+    def _create_socket_connection(self) -> socket.socket:
+        """Hand it over; without one, connect."""
+        connection, self.connection = self.connection, None
+        return super()._create_socket_connection() if connection is None else connection
+
+
+STALLED_AFTER: Final = 2
+"""The kernel has repeated the same bytes so often without an answer."""
+_RETRANSMITS: Final = 2
+"""Place of `tcpi_retransmits` in `struct tcp_info` (linux/tcp.h): one byte each up to there."""
+
+
 class Session:
     """A connection that is up. Ends once; then a new one is made."""
 
@@ -106,6 +123,7 @@ class Session:
         woken: Callable[[], None],
         *,
         clock_is_set: bool = True,
+        connection: socket.socket | None = None,
     ) -> Session:
         """Connect and subscribe.
 
@@ -115,18 +133,22 @@ class Session:
             topics: what to subscribe to.
             woken: called on the loop when something came, was taken by the broker, or ended.
             clock_is_set: whether our wall clock may judge the broker's certificate.
+            connection: to the broker, when there is one already; it is ours from here on.
 
         Raises:
             LinkLostError: no connection; it says at which step.
             RefusedError: the broker does not accept who we are.
         """
-        client = Client(
+        client = _Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
         client.connect_timeout = broker.connect_timeout_s
+        if connection is not None:
+            connection.settimeout(broker.connect_timeout_s)
+            client.connection = connection
         client.max_inflight_messages_set(INFLIGHT_UNLIMITED)
         if broker.tls is not None:
             client.tls_set_context(broker.tls)
@@ -169,6 +191,26 @@ class Session:
     def oldest_inflight_s(self) -> float | None:
         """Return when the oldest of them was sent (loop time, seconds)."""
         return min(self._inflight.values(), default=None)
+
+    @property
+    def stalled(self) -> bool:
+        """Say whether what we send is not answered, by what the kernel knows of the connection."""
+        connection = self._client.socket()
+        if not isinstance(connection, socket.socket) or not hasattr(socket, "TCP_INFO"):
+            return False
+        try:
+            info = connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, _RETRANSMITS + 1)
+        except OSError:  # closed just now
+            return False
+        return info[_RETRANSMITS] >= STALLED_AFTER
+
+    def give_up(self, why: LinkLostError) -> None:
+        """End a connection that stands still, without waiting for it."""
+        connection = self._client.socket()
+        self._end(why)
+        if isinstance(connection, socket.socket):
+            with suppress(OSError):  # it may be gone by now
+                connection.shutdown(socket.SHUT_RDWR)
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1.

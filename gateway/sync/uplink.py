@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import socket
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,9 +17,10 @@ from gateway.model.ids import Audience
 from gateway.model.stream import Stream
 from gateway.store.outbox import Outbox
 from gateway.store.store import StoreThread
-from gateway.sync.backoff import Backoff
+from gateway.sync.backoff import Backoff, Knocks
 from gateway.sync.budget import Budget
 from gateway.sync.causes import FOR_A_PERSON, LinkLostError, RefusedError, Step
+from gateway.sync.door import Door, NetworkNews
 from gateway.sync.serving import Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
 from gateway.sync.window import SILENCE_FIRST_S, ChannelKey, Window
@@ -38,6 +40,15 @@ SHORT_MOST: Final = 4
 brokers end the first of two clients with one id without a word."""
 ALARM_AGAIN_S: Final = 3600.0
 """A second gateway of our name is told again after so long."""
+HURRY_S: Final = 1.0
+"""An alarm that waits lets no more than this pass between two tries to connect ..."""
+HURRY_FOR_S: Final = 120.0
+"""... but only so long: whom a broker turns away time and again does not hurry."""
+SPREAD_MOST_S: Final = 10.0
+"""Who has no alarm comes back within this after an outage: a city does not come all at once."""
+WATCH_S: Final = 1.0
+GRACE_S: Final = 0.3
+"""What a connection that stands still has to move again once the way is open."""
 
 
 @dataclass(eq=False)
@@ -62,7 +73,18 @@ class Uplink:
     """After so long without a new acknowledgement what is out is sent again."""
     yield_s: float = 60.0
     """How much longer to wait after somebody else connected under our name."""
+    knocks: Knocks = field(init=False)
+    """When to try again where nobody answers."""
     traffic: Traffic = field(default_factory=Traffic)
+    _door: Door = field(init=False)
+    _settled: Mapping[ChannelKey, int] = field(default_factory=dict)
+    """As far as the last connection knew."""
+    _alarms: int = 0
+    """How many alarms there were when it was looked last."""
+    _alarm_at_s: float = -math.inf
+    """When the last alarm came to wait."""
+    _afar: bool = True
+    """Whether nobody answered, or a connection that was well went, since the last try."""
     _told_newest_s: float = -math.inf
     _wake: asyncio.Event = field(default_factory=asyncio.Event)
     _lost_at_s: float | None = None
@@ -71,6 +93,11 @@ class Uplink:
     _told: set[Step] = field(default_factory=set)
     _alarm_again_s: float = -math.inf
     _stopped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        """Look at nothing yet."""
+        self.knocks = Knocks(self.backoff.uniform)
+        self._door = Door(self.broker.host, self.broker.port, self.broker.connect_timeout_s)
 
     def committed(self) -> None:
         """Say that there is something new in the store."""
@@ -83,19 +110,114 @@ class Uplink:
 
     async def run(self) -> None:
         """Connect, serve, and connect again, until `stop`."""
-        while not self._stopped.is_set():
-            try:
-                await self._one_connection()
-                wait_s = self.backoff.next_s()
-            except (LinkLostError, RefusedError) as error:
-                wait_s = self.backoff.next_s()
-                self._note_lost(error)
-                if error.step is Step.TAKEN_OVER:
-                    # Two that take the connection from each other at once would do so for ever.
-                    wait_s += self.yield_s
-            await waited(self._stopped, wait_s)
+        changed = asyncio.Event()
 
-    async def _one_connection(self) -> None:
+        def hear() -> None:
+            changed.set()
+            self._wake.set()
+
+        with NetworkNews(hear):
+            while not self._stopped.is_set():
+                try:
+                    changed.clear()
+                    connection = await self._way_in()
+                except LinkLostError as error:
+                    self._afar = True
+                    self._note_lost(error)
+                    await self._pause(self.knocks.next_s(self._waiting_s()), changed.is_set)
+                else:
+                    await self._try(connection)
+
+    async def _way_in(self) -> socket.socket:
+        """Return a connection to the broker, at once for an alarm, else not all at once.
+
+        Raises:
+            LinkLostError: nobody answers.
+        """
+        every_s = self.knocks.bound_s(self._waiting_s())
+        connection = await self._door.open(every_s)
+        if self._afar and self._lost_at_s is not None and not self._alarm_waits():
+            connection.close()
+            gone_s = self.clock.monotonic_s() - self._lost_at_s
+            spread_s = self.backoff.uniform(0.0, min(SPREAD_MOST_S, gone_s))
+            await self._pause(spread_s, self._alarm_waits)
+            connection = await self._door.open(every_s)
+        self._afar = False
+        return connection
+
+    async def _try(self, connection: socket.socket) -> None:
+        """Use a connection until it ends, then wait as long as befits how it ended."""
+        connects, wait_s, may_hurry = self.traffic.connects, 0.0, True
+        try:
+            await self._one_connection(connection)
+        except (LinkLostError, RefusedError) as error:
+            self._note_lost(error)
+            came_up = self.traffic.connects > connects
+            self._afar = came_up and not self._short
+            may_hurry = isinstance(error, LinkLostError) and came_up is self._afar
+            if error.step is Step.TAKEN_OVER:
+                # Two that take the connection from each other at once would do so for ever.
+                may_hurry, wait_s = False, self.yield_s
+            elif came_up and not self._afar and self._hurries():
+                self._afar = may_hurry = not await self._door.answers()
+            if self._afar and may_hurry and self._hurries():
+                return
+        hurried = may_hurry and self._hurries()
+        wait_s += self.backoff.next_s(HURRY_S if hurried else math.inf)
+        if may_hurry and not hurried:
+            await self._pause(wait_s, self._hurries)
+            wait_s = self.backoff.uniform(0.0, HURRY_S) if self._hurries() else 0.0
+        await self._pause(wait_s)
+
+    async def _pause(self, for_s: float, enough: Callable[[], bool] = bool) -> None:
+        """Wait, at most until a stop or until it is enough."""
+        until_s = self.clock.monotonic_s() + for_s
+        while not self._stopped.is_set() and not enough():
+            left_s = until_s - self.clock.monotonic_s()
+            if left_s <= 0:
+                return
+            self._wake.clear()
+            await waited(self._wake, left_s)
+
+    def _alarm_waits(self) -> bool:
+        """Say whether the consumer lacks an alarm, and note when there came one more."""
+        mine = [
+            (channel.newest, max(self._settled.get(channel.key, 0), channel.oldest - 1))
+            for channel in self.outbox.channels
+            if channel.stream is Stream.ALARM and channel.audience in self.peer.audiences
+        ]
+        alarms = sum(newest for newest, _ in mine)
+        if alarms != self._alarms:
+            self._alarms, self._alarm_at_s = alarms, self.clock.monotonic_s()
+        return any(newest > settled for newest, settled in mine)
+
+    def _hurries(self) -> bool:
+        """Say whether an alarm waits that has not hurried us for long."""
+        return self._alarm_waits() and self._waiting_s() < HURRY_FOR_S
+
+    def _waiting_s(self) -> float:
+        """Return for how long the link is gone, or since a new alarm waits for it."""
+        begun_s = self.clock.monotonic_s() if self._lost_at_s is None else self._lost_at_s
+        if self._alarm_waits():
+            begun_s = max(begun_s, self._alarm_at_s)
+        return self.clock.monotonic_s() - begun_s
+
+    async def _watch(self, session: Session) -> None:
+        """End a connection that stands still although the way is open: it may do so for minutes.
+
+        The kernel waits twice as long each time before it repeats what was not answered.
+        """
+        while True:
+            await asyncio.sleep(WATCH_S)
+            if not session.stalled:
+                continue
+            if not await self._door.answers():
+                continue
+            await asyncio.sleep(GRACE_S)
+            if session.stalled:
+                session.give_up(LinkLostError("the link is open again, the connection stood still"))
+
+    async def _one_connection(self, connection: socket.socket) -> None:
         gateway, consumer = self.peer.gateway, self.peer.consumer
         session = await Session.connect(
             self.broker,
@@ -103,11 +225,14 @@ class Uplink:
             [topic_down(gateway, "ack")],
             self._wake.set,
             clock_is_set=self.clock.now().trust is not Trust.UNSET,
+            connection=connection,
         )
-        lost: LinkLostError | None = None
+        lost: LinkLostError | RefusedError | None = None
         try:
             settled = await self.thread.submit(self.outbox.cursors, consumer)
             has = await self.thread.submit(self.outbox.delivered_epochs, consumer)
+            window = Window(self.peer.most_unsettled, settled, self.patience_s)
+            self._settled = window.settled
             serving = Serving(
                 self.peer,
                 session,
@@ -115,25 +240,32 @@ class Uplink:
                 self.thread,
                 self.clock,
                 self.traffic,
-                Window(self.peer.most_unsettled, settled, self.patience_s),
+                window,
                 self.budget,
                 has,
             )
             self._note_back()
             await self._catch_up(settled)
             since_s = self.clock.monotonic_s()
-            try:
-                await serving.run(self._wake, self._stopped.is_set)
-            finally:
-                self._short += 1
-                if self.clock.monotonic_s() - since_s >= WELL_AFTER_S:
-                    self.backoff.reset()
-                    self._short = 0
+            async with asyncio.TaskGroup() as group:
+                watch = group.create_task(self._watch(session), name="watch")
+                try:
+                    await serving.run(self._wake, self._stopped.is_set)
+                except (LinkLostError, RefusedError) as error:
+                    lost = error
+                finally:
+                    watch.cancel()
+                    self._short += 1
+                    if self.clock.monotonic_s() - since_s >= WELL_AFTER_S:
+                        self.backoff.reset()
+                        self._short = 0
         except LinkLostError as error:
             lost = error
         finally:
             self.traffic.connected = False
             await session.close()
+        if isinstance(lost, RefusedError):
+            raise lost
         if lost is not None:
             raise session.why(lost)
 

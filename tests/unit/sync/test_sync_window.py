@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from gateway.model.ids import OPERATIONS
 from gateway.model.stream import Stream
-from gateway.sync.backoff import Backoff
+from gateway.sync.backoff import Backoff, Knocks
 from gateway.sync.window import REPEAT_FIRST_S, SILENCE_FIRST_S, Window
 from gateway.sync.wire import AckedChannel, RefusedBatch
 
@@ -125,3 +125,25 @@ def test_waits_double_up_to_a_bound_with_full_jitter(tries: int, drawn: float) -
     bounds = [min(120.0, 2.0**n) for n in range(tries)]
     assert waits == [bound * drawn for bound in bounds]
     assert backoff.next_s() == drawn
+
+
+@given(st.integers(1, 60), st.floats(0.01, 100))
+def test_a_hurry_bounds_a_wait_and_counts_as_a_try(tries: int, hurry_s: float) -> None:
+    backoff = Backoff(1.0, 120.0, lambda _low, high: high)
+
+    hurried = [backoff.next_s(hurry_s) for _ in range(tries)]
+
+    assert max(hurried) <= hurry_s
+    assert backoff.next_s() == min(120.0, 2.0**tries)
+
+
+@given(st.floats(0, 1e7), st.floats(0, 1))
+def test_knocks_are_every_second_for_ten_minutes_then_rarer_and_never_all_at_once(
+    since_s: float, drawn: float
+) -> None:
+    knocks = Knocks(lambda low, high: low + (high - low) * drawn)
+
+    wait_s = knocks.next_s(since_s)
+
+    assert 0.5 <= wait_s <= (1.0 if since_s <= 600 else 15.0)
+    assert wait_s >= min(15.0, since_s / 600) / 2
