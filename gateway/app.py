@@ -49,7 +49,8 @@ from gateway.store.outbox import Entitled, Outbox
 from gateway.store.recorder import Recorder, Written
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
-from gateway.store.store import StoreThread, alone_with, open_outbox
+from gateway.store.store import StoreThread, memories_of, open_outbox
+from gateway.store.waiting import Missed
 from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
 from gateway.sync.serving import Peer
@@ -206,20 +207,19 @@ class Agent:
         """Run until `stop`; then the last batch is committed, and sent while the link is up.
 
         Raises:
-            ConfigError: a task found that the configuration cannot be used.
-            StoreFullError: there is no room even for an empty store.
+            ConfigError: a task found that the configuration cannot be used, or the store is of a
+                newer version.
             GatewayError: another agent works on this store.
         """
         store = self._site.store
         try:
-            with alone_with(store.path):
-                outbox, _ = await self._thread.submit(
-                    open_outbox, store.path, self._consumers.entitled, store.max_mib * 2**20
-                )
-                try:
-                    await self._run(outbox)
-                finally:
-                    await self._thread.submit(outbox.close)
+            outbox = await self._thread.submit(
+                open_outbox, store.path, self._consumers.entitled, store.max_mib * 2**20
+            )
+            try:
+                await self._run(outbox)
+            finally:
+                await self._thread.submit(outbox.close)
         except BaseExceptionGroup as group:
             ours, others = group.split(GatewayError)
             if ours is None or others is not None:
@@ -270,7 +270,8 @@ class Agent:
                 uplink.committed()
 
         recorder.committed = committed
-        memories = await self._thread.submit(outbox.memories)
+        recorder.alone = lambda: not any(uplink.traffic.connected for uplink in uplinks)
+        memories = await self._thread.submit(memories_of, outbox)
         pollers = self._pollers(outbox, memories, sealer)
         self._mailboxes.readings += [recorder.deliver, self._latest.deliver]
         self._mailboxes.events.append(recorder.happened)
@@ -317,8 +318,10 @@ class Agent:
             gather_s=min(way.options.gather_s for way in self._ways),
         )
 
-        def write(readings: Sequence[Reading], events: Sequence[Event]) -> Written:
-            return self._thread.submit(sealer.write, readings, events)
+        def write(
+            readings: Sequence[Reading], events: Sequence[Event], missed: Sequence[Missed]
+        ) -> Written:
+            return self._thread.submit(sealer.write, readings, events, missed)
 
         recorder = Recorder(write, self._clock, site.store.seal_every_s)
         recorder.saving = lambda: outbox.renewing

@@ -50,6 +50,8 @@ class GapRecord:
     REFUSED = 3
     NOT_NEEDED = 4
     """Rollups that nobody needed: their raw readings were acknowledged."""
+    NOT_STORED = 5
+    """Readings that were never sealed: the card took nothing, or no batch can carry them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from abc import ABC
 from collections.abc import Mapping
+from typing import Final
 
 from gateway.model.ids import Audience, ConsumerId
 from gateway.model.stream import Stream
 from gateway.store.channels import SEQUENCE_MASK, ChannelKey, Channels
 from gateway.store.parcels import HandOut, Parcel
 from gateway.store.renewing import RenewingFile, guarded
+
+LOOKED_AT: Final = 64
+"""So many of the newest batches of a channel tell the time; an older one is no later."""
 
 
 class Delivery(RenewingFile, ABC):
@@ -97,3 +101,15 @@ class Delivery(RenewingFile, ABC):
         ).fetchall()
         settled = dict(rows)
         return {c.key: settled.get(c.id, 0) for c in self._channels.all}
+
+    @guarded
+    def newest_time_ms(self) -> int:
+        """Return the newest wall time that records here say; a clock never set says 1970."""
+        found = self._db.execute("SELECT max(made_ms) FROM epoch").fetchone()
+        for channel in self._channels.all:
+            found += self._db.execute(
+                "SELECT max(last_ms) FROM (SELECT last_ms FROM batch WHERE id > ? AND id <= ?"
+                " ORDER BY id DESC LIMIT ?)",
+                (channel.row_id(0), channel.row_id(channel.newest), LOOKED_AT),
+            ).fetchone()
+        return max((wall_ms for wall_ms in found if wall_ms is not None), default=0)

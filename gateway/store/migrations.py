@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Final
+
+from gateway.model.errors import ConfigError, Mistake
 
 STEPS: Final[tuple[str, ...]] = (
     """
@@ -93,13 +96,18 @@ def migrate(db: sqlite3.Connection, steps: tuple[str, ...] = STEPS) -> None:
         steps: all steps there ever were; the file says how many it has.
 
     Raises:
-        sqlite3.DatabaseError: a step failed (the file is as before that step), or the file is of a
-        newer program.
+        ConfigError: the file is of a newer program; it is left as it is.
+        sqlite3.DatabaseError: a step failed (the file is as before that step).
     """
     (done,) = db.execute("PRAGMA user_version").fetchone()
     if done > len(steps):
-        msg = f"schema {done}, this program knows up to {len(steps)}: install the newer one"
-        raise sqlite3.DatabaseError(msg)
+        ((_, _, file),) = db.execute("PRAGMA database_list").fetchall()
+        msg = (
+            f"the store was written by a newer Mayak (schema {done}, this one knows up to"
+            f" {len(steps)}) and is left as it is: install the newer version again, or name another"
+            " file here"
+        )
+        raise ConfigError([Mistake(Path(file), 0, "store.path", msg)])
     for number, step in enumerate(steps[done:], start=done + 1):
         db.execute("BEGIN IMMEDIATE")
         try:

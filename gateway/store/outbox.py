@@ -16,8 +16,9 @@ from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord
 from gateway.store.channels import Change, Channel, ChannelKey, Channels
 from gateway.store.database import connect, ours, random_fact, transaction
-from gateway.store.delivery import Delivery
 from gateway.store.entitlement import Beginning, enrol
+from gateway.store.inserting import Inserting
+from gateway.store.lock import Lock
 from gateway.store.migrations import migrate
 from gateway.store.parcels import Added, HandOut, Parcel, Settled
 from gateway.store.relief import Relief
@@ -27,48 +28,81 @@ from gateway.store.room import Room
 from gateway.store.sealing import Epoch
 from gateway.store.standing_in import StandingIn
 from gateway.store.trimming import Entitled, Trimming
+from gateway.store.waiting import Missed
 
 __all__ = ["Added", "Entitled", "Outbox", "Parcel", "Settled"]
 
 
-class Outbox(Delivery):
+class Outbox(Inserting):
     """The file. Every method blocks: call them on the store's thread."""
 
-    def __init__(self, path: Path, entitled: Entitled, max_bytes: int) -> None:
+    def __init__(
+        self,
+        path: Path,
+        entitled: Entitled,
+        max_bytes: int,
+        *,
+        lock: Lock | None = None,
+        at_once: bool = True,
+    ) -> None:
         """Open or make the file.
 
         Args:
             path: of the database.
             entitled: who must have what.
             max_bytes: room for sealed batches; the oldest of the least urgent stream goes first.
+            lock: keeps everybody else from the file; taken before it is opened.
+            at_once: whether to open it now; else the first use does, and until the card lets it
+                everything raises StoreFullError, and nothing seems to be kept.
 
         Raises:
+            ConfigError: the file is of a newer program.
             StoreCorruptError: the file is no sound database.
             StoreFullError: there is no room to make it.
         """
-        super().__init__(path, entitled)
+        super().__init__(path, entitled, lock)
         self._max_bytes = max_bytes
         self._epochs: dict[EpochId, int] = {}
         self._sealing: dict[tuple[Audience, str], EpochRow] = {}
         self._hand_out = HandOut()
         self._relief = Relief(path)
-        self.open()
+        self.incarnation = Incarnation(bytes(INCARNATION_LEN))
+        """Of the file; zeros until it was opened."""
+        self._db = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
+        migrate(self._db)
+        self._channels = Channels(self._db)
+        if at_once:
+            self.take_lock()
+            self.open()
+            self.is_open = True
 
     def close(self) -> None:
         """Close the file; the write-ahead log is folded in."""
         self._db.close()
+        if self._lock is not None:
+            self._lock.free()
 
     def known(self) -> Known:
         """Return what the program remembers of the file."""
         return Known(self.incarnation, self._channels.all, tuple(self._sealing.values()))
 
     def open(self) -> None:
-        """Open the file at the path.
+        """Open the file at the path; on a full card what lies beside it makes room.
 
         Raises:
+            ConfigError: it is of a newer program.
             StoreCorruptError: it is no sound database.
             StoreFullError: there is no room to make it.
         """
+        try:
+            self._open()
+        except StoreFullError:
+            if not self._relief.give_when_full():
+                raise
+            self._open()
+            self._room.be_short()
+
+    def _open(self) -> None:
         take_over(self._path)
         self._db = connect(self._path)
         try:
@@ -80,11 +114,10 @@ class Outbox(Delivery):
             self._room = Room(
                 self._db, self._channels, self._trimming, self._relief, self._max_bytes
             )
+            self._enrol()
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ours(error) from error
-        try:
-            self._enrol()
         except BaseException:
             self._db.close()
             raise
@@ -96,35 +129,50 @@ class Outbox(Delivery):
 
     def hours_left(self, bytes_per_s: float | None) -> float | None:
         """Return how long the room lasts at `bytes_per_s` when nothing is taken away, or None."""
-        return self._room.left_bytes / bytes_per_s / 3600 if bytes_per_s else None
+        if not self.is_open or not bytes_per_s:
+            return None
+        return self._room.left_bytes / bytes_per_s / 3600
 
     @guarded
     def add_epoch(self, epoch: Epoch, made_ms: int, lane: str = "") -> None:
-        """Keep the record of a new epoch, before any batch of it; it follows that of its lane."""
+        """Keep the record of a new epoch, before any batch of it; it follows that of its lane.
+
+        Raises:
+            StoreFullError: the card takes nothing; nothing was changed.
+            StoreCorruptError: the file is damaged; nothing was changed.
+        """
+        row = (epoch.id, epoch.audience, made_ms, epoch.record)
+        try:
+            number = self._insert_epoch(row)
+        except StoreFullError:
+            if not self._room.relieve(len(epoch.record)):
+                raise
+            number = self._insert_epoch(row)
+        self._epochs[epoch.id] = number
+        self._sealing[epoch.audience, lane] = (number, *row)
+
+    def _insert_epoch(self, row: tuple[EpochId, Audience, int, bytes]) -> int:
         with transaction(self._db):
             (number,) = self._db.execute(
                 "INSERT INTO epoch (id, audience, made_ms, record) VALUES (?, ?, ?, ?)"
                 " RETURNING number",
-                (epoch.id, epoch.audience, made_ms, epoch.record),
+                row,
             ).fetchone()
-        self._epochs[epoch.id] = number
-        self._sealing[epoch.audience, lane] = (
-            number,
-            epoch.id,
-            epoch.audience,
-            made_ms,
-            epoch.record,
-        )
+        return int(number)
 
     @guarded
     def add(
-        self, bodies: Iterable[tuple[Stream, Epoch, Body]], told: Iterable[int] = ()
+        self,
+        bodies: Iterable[tuple[Stream, Epoch, Body]],
+        told: Iterable[int] = (),
+        missed: Iterable[Missed] = (),
     ) -> list[Added]:
         """Give each body the next sequence of its channel, seal it, commit all at once.
 
         Args:
             bodies: with their stream and epoch (one that was added).
             told: ids of gaps (see `untold_gaps`) that the bodies tell: they are told no more.
+            missed: what no batch will carry: each takes one sequence, which becomes a gap.
 
         Returns:
             What each became.
@@ -133,25 +181,32 @@ class Outbox(Delivery):
             StoreFullError: the card takes nothing; nothing was changed.
             StoreCorruptError: the file is damaged; nothing was changed.
         """
-        bodies, told = list(bodies), list(told)
+        bodies, told, missed = list(bodies), list(told), list(missed)
         try:
-            added = self._commit(bodies, told)
+            added = self._commit(bodies, told, missed)
         except StoreFullError:
             if not self._room.relieve(sum(len(body.packed) for *_, body in bodies)):
                 raise
             # The same under the same sequences: nothing is sealed twice that differs.
-            added = self._commit(bodies, told)
+            added = self._commit(bodies, told, missed)
         self.went_well()
         self._room.after_commit()
         return added
 
     def _commit(
-        self, bodies: Sequence[tuple[Stream, Epoch, Body]], told: Sequence[int]
+        self,
+        bodies: Sequence[tuple[Stream, Epoch, Body]],
+        told: Sequence[int],
+        missed: Sequence[Missed],
     ) -> list[Added]:
         grown: list[Change] = []
         added: list[Added] = []
         written: dict[ChannelKey, Channel] = {}
         with transaction(self._db):
+            for each in missed:
+                channel = self._channels.find_or_make(Stream.DATA, each.audience)
+                written[channel.key] = channel
+                grown.append(self._trimming.miss(channel, each))
             for stream, epoch, body in bodies:
                 key = stream, epoch.audience
                 channel = written.get(key) or self._channels.find_or_make(*key)
@@ -181,62 +236,6 @@ class Outbox(Delivery):
         """Return the highest sequence sealed; 0 before the first."""
         channel = self._channels.find(stream, audience)
         return 0 if channel is None else channel.newest
-
-    @guarded
-    def merge(self, stream: Stream, epoch: Epoch, body: Body, first: int, last: int) -> bool:
-        """Put one batch in the place of the batches `first ... last`, if none of them went out.
-
-        Args:
-            stream: of them all.
-            epoch: of them all.
-            body: all that is in them.
-            first: lowest sequence.
-            last: highest sequence: that of the new batch.
-
-        Returns:
-            Whether it was done; otherwise all is as it was.
-
-        Raises:
-            StoreFullError: the card takes nothing; nothing was changed.
-            StoreCorruptError: the file is damaged; nothing was changed.
-        """
-        channel = self._channels.find(stream, epoch.audience)
-        if (
-            channel is None
-            or first <= self._hand_out.highest(channel.key)
-            or first < channel.oldest
-        ):
-            return False
-        bounds = (channel.row_id(first), channel.row_id(last))
-        (here,) = self._db.execute(
-            "SELECT total(span) FROM batch WHERE id >= ? AND id <= ?", bounds
-        ).fetchone()
-        if here != last - first + 1:
-            return False
-        with transaction(self._db):
-            gone = self._db.execute(
-                "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
-            ).fetchall()
-            change = self._channels.shrink(channel, gone)
-            size = self._insert(channel, epoch, body, last, span=last - first + 1)
-            grown = self._channels.change(channel, body.count, size)
-        self._channels.apply([change, grown])
-        return True
-
-    def hold_back(self, stream: Stream, audience: Audience, first: int, until_s: float) -> None:
-        """Hand out no batch from `first` on before a moment: more will be merged with it.
-
-        Args:
-            stream: of the channel.
-            audience: of the channel.
-            first: sequence.
-            until_s: monotonic seconds; an earlier hold on the channel is forgotten.
-        """
-        self._hand_out.hold_back((stream, audience), first, until_s)
-
-    def handed_out(self, stream: Stream, audience: Audience) -> int:
-        """Return the highest sequence that was ever handed out in this life of the program."""
-        return self._hand_out.highest((stream, audience))
 
     @guarded
     def untold_gaps(self) -> list[tuple[int, GapRecord]]:
@@ -342,25 +341,6 @@ class Outbox(Delivery):
     def memories(self) -> dict[str, str]:
         """Return what every driver learned."""
         return dict(self._db.execute("SELECT device, content FROM memory").fetchall())
-
-    def _insert(self, channel: Channel, epoch: Epoch, body: Body, sequence: int, span: int) -> int:
-        """Seal a body and insert it, inside the transaction; return its bytes."""
-        batch = epoch.seal(body, channel.stream, sequence, span)
-        first_ms = body.first.wall_ms
-        self._db.execute(
-            "INSERT INTO batch (id, span, epoch, count, first_ms, last_ms, body)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?)",
-            (
-                channel.row_id(sequence),
-                span,
-                self._epochs[epoch.id],
-                body.count,
-                first_ms,
-                first_ms + body.length_ms,
-                batch,
-            ),
-        )
-        return len(batch)
 
     def _live(self, audience: Audience) -> list[int]:
         """Return the numbers of the epochs that are sealed under now."""

@@ -2,7 +2,7 @@
 
 Readings and events are put in on the event loop and never wait. An event goes to the card at once,
 readings within `seal_every_s`. When the card takes nothing, readings wait in memory; when there are
-too many, the latest word of each point stays, and what had to go is counted and told.
+too many, the oldest go but for the latest word of each point; what had to go is told as a gap.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from gateway.model.errors import GatewayError, StoreCorruptError
 from gateway.model.event import Event, Severity
 from gateway.model.ids import DeviceId
 from gateway.model.reading import Reading
-from gateway.store.catalogue import Source
 from gateway.store.sealer import Sealed
+from gateway.store.waiting import READINGS_MOST, Losses, Missed, thinned, too_many
 from gateway.supervise import contain
 
 _log = logging.getLogger(__name__)
@@ -28,15 +28,16 @@ _log = logging.getLogger(__name__)
 BACK_AFTER_S: Final = 5.0
 """A card counts as well again when commits went well for so long: one that is all but full takes
 some and refuses others."""
-FIRST_SEAL_S: Final = 0.1
-"""The first readings after a start wait no longer: somebody is looking whether it works."""
+SOON_S: Final = 0.1
+"""The first readings after a start wait no longer: somebody is looking whether it works. Nor do
+those that nobody else has, while no consumer is connected: what a poll brings comes together."""
+SOON_EVERY_S: Final = 0.25
+"""But then no more than so many commits a second: each costs the card some pages."""
 RETRY_AFTER_S: Final = 1.0
 RATE_AFTER_S: Final = 60.0
 """Before, a rate would say more about the start than about the site."""
 STUCK_AFTER_S: Final = 60.0
 """A commit that takes longer is no sign of life."""
-WAITING_MOST: Final = 20_000
-"""Readings that may wait in memory while the card takes nothing."""
 EVENTS_MOST: Final = 2_000
 """Events that may wait likewise; beyond, the oldest of the least severe goes."""
 SUSPECTS_MOST: Final = 10
@@ -99,12 +100,14 @@ class _Attempt:
 class Recorder:
     """The side on the event loop: two mailboxes and the task that empties them."""
 
-    write: Callable[[Sequence[Reading], Sequence[Event]], Written]
+    write: Callable[[Sequence[Reading], Sequence[Event], Sequence[Missed]], Written]
     """`Sealer.write`, run on the store's thread."""
     clock: Clock
     seal_every_s: float
     committed: Callable[[], None] = lambda: None
     """Called on the loop after each commit."""
+    alone: Callable[[], bool] = lambda: False
+    """Says whether no consumer is connected."""
     saving: Callable[[], bool] = lambda: False
     """Says whether the store saves what is left of a damaged file: that takes its time."""
     counters: Recorded = field(default_factory=Recorded)
@@ -112,7 +115,8 @@ class Recorder:
     _events: list[Event] = field(default_factory=list)
     _something: asyncio.Event = field(default_factory=asyncio.Event)
     _urgent: asyncio.Event = field(default_factory=asyncio.Event)
-    _thin_out_at: int = WAITING_MOST
+    _thin_out_at: int = READINGS_MOST
+    _losses: Losses = field(default_factory=Losses)
     _blocked: bool = False
     _replaced: bool = False
     _stopping: bool = False
@@ -153,11 +157,17 @@ class Recorder:
         self.counters.since_s = self.clock.monotonic_s()
         while not self._stopping:
             await self._something.wait()
-            wait_s = self.seal_every_s if self.counters.values else FIRST_SEAL_S
-            await self._until_due(self.clock.monotonic_s() + min(wait_s, self.seal_every_s))
+            await self._until_due(self.clock.monotonic_s() + self._may_wait_s())
             self._something.clear()
             await self._commit(events_only=False)
         await self._commit_the_rest()
+
+    def _may_wait_s(self) -> float:
+        """Return how long the first reading of a batch may wait for others."""
+        if self.counters.values and not self.alone():
+            return self.seal_every_s
+        since_s = self.clock.monotonic_s() - self.counters.last_commit_s
+        return min(self.seal_every_s, max(SOON_S, SOON_EVERY_S - since_s))
 
     def stop(self) -> None:
         """Let `run` commit what is left and return."""
@@ -247,7 +257,12 @@ class Recorder:
         return blocked or await self._record(readings[half:], events[of_events:], attempt)
 
     async def _written(self, readings: list[Reading], events: list[Event]) -> None:
-        sealed = await self.write(readings, events)
+        missed = self._losses.take()
+        try:
+            sealed = await self.write(readings, events, missed)
+        except BaseException:
+            self._losses.put_back(missed)
+            raise
         counters = self.counters
         counters.batches += sealed.batches
         counters.bytes += sealed.bytes
@@ -257,12 +272,14 @@ class Recorder:
 
     def _take_back(self, readings: list[Reading], events: list[Event]) -> None:
         self._readings = sorted(readings + self._readings, key=_mono_ms)
+        if too_many(self._readings):
+            self._thin_out()
         self._events = sorted(events + self._events, key=_mono_ms)
         self._something.set()
 
     def _leave_out(self, suspect: _Suspect) -> None:
         readings, events = suspect.readings, suspect.events
-        self.counters.dropped_values += sum(reading.count for reading in readings)
+        self.counters.dropped_values += self._losses.add(readings)
         self.counters.dropped_events += len(events)
         what = readings[0].device if readings else events[0].key
         _log.error("not-recordable", exc_info=suspect.error, extra={"what": what})
@@ -279,7 +296,7 @@ class Recorder:
             self._events.append(Event(BLOCKED_OUT, self.clock.now(), Severity.ALARM))
 
     def _note_unblocked(self) -> None:
-        self._thin_out_at = WAITING_MOST
+        self._thin_out_at = READINGS_MOST
         self._replaced = False
         now_s = self.clock.monotonic_s()
         if self._well_since_s is None:
@@ -292,23 +309,9 @@ class Recorder:
             self.happened(Event(BLOCKED_BACK, self.clock.now(), args={"dropped": dropped}))
 
     def _thin_out(self) -> None:
-        """Keep, of each source, the readings that tell the latest of some point; count the rest.
-
-        Points that have not moved are left out of a reading, so the newest one does not say all.
-        """
-        told: dict[Source, set[int]] = {}
-        kept = []
-        for reading in reversed(self._readings):
-            known = told.setdefault((reading.device, reading.table), set())
-            says = {place for place, cell in enumerate(reading.cells) if cell is not None}
-            says.update(reading.flags)
-            if not says <= known:
-                known |= says
-                kept.append(reading)
-            else:
-                self.counters.dropped_values += reading.count
-        self._readings = kept[::-1]
-        self._thin_out_at = max(WAITING_MOST, 2 * len(kept))
+        self._readings, gone = thinned(self._readings)
+        self.counters.dropped_values += self._losses.add(gone)
+        self._thin_out_at = max(READINGS_MOST, 2 * len(self._readings))
 
 
 def _mono_ms(waiting: Reading | Event) -> int:

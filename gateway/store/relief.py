@@ -16,8 +16,9 @@ from gateway.store.renewal import remove_asides
 
 GROWTH_BYTES: Final = 256 * 1024
 """By which the file may still grow on a full card."""
-BALLAST_BYTES: Final = LOG_BYTES + GROWTH_BYTES
-"""What the write-ahead log may hold must go into the file when nothing else goes."""
+BALLAST_BYTES: Final = (LOG_BYTES + GROWTH_BYTES) * 4 // 3
+"""What the write-ahead log may hold must go into the file when nothing else goes; a third more for
+the heads of its frames, its index, and the commit with which it was full."""
 PLENTY: Final = 4
 """So many times the ballast must be free before it is made again."""
 COMMITS_BETWEEN: Final = 60
@@ -41,6 +42,14 @@ class Relief:
             return remove_asides(self._store) or there
         except OSError:  # a card that is read-only gives nothing
             return False
+
+    def give_when_full(self) -> bool:
+        """Likewise, but only when the file system has less room than the ballast takes."""
+        try:
+            room = os.statvfs(self._store.parent)
+        except OSError:
+            return False
+        return room.f_bavail * room.f_frsize < BALLAST_BYTES and self.give()
 
     def went_well(self) -> bool:
         """Take note of a commit; now and then make the ballast again, and say whether it is there.

@@ -105,14 +105,17 @@ def renew(path: Path, known: Known | None, entitled: Entitled, error: str) -> Da
         StoreFullError: no new file can be made; the old one is still there.
     """
     fresh = path.with_name(f"{path.name}.renewed")
-    _remove(fresh)
     try:
+        _remove(fresh)
         with closing(open_damaged(path)) as old, closing(connect(fresh)) as new:
             migrate(new)
             tally = _Renewal(old, new, entitled, known).run()
         aside = _swap(path, fresh)
     except OSError as failure:
         msg = f"{fresh}: no new store can be made: {failure.strerror}"
+        raise StoreFullError(msg) from failure
+    except sqlite3.DatabaseError as failure:  # of the new file: what reads the old one never fails
+        msg = f"{fresh}: no new store can be made: {failure}"
         raise StoreFullError(msg) from failure
     gaps = tally.gaps or []
     return Damage(
@@ -127,10 +130,18 @@ def renew(path: Path, known: Known | None, entitled: Entitled, error: str) -> Da
 
 
 def take_over(path: Path) -> None:
-    """End a renewal that a power cut stopped between its last two steps."""
+    """End a renewal that a power cut stopped between its last two steps.
+
+    Raises:
+        StoreFullError: the card does not let us.
+    """
     fresh = path.with_name(f"{path.name}.renewed")
-    if fresh.exists() and not path.exists():
-        fresh.rename(path)
+    try:
+        if fresh.exists() and not path.exists():
+            fresh.rename(path)
+    except OSError as error:
+        msg = f"{path}: the store cannot be opened: {error.strerror}"
+        raise StoreFullError(msg) from error
 
 
 def asides(path: Path) -> list[Path]:

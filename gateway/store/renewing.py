@@ -13,6 +13,7 @@ from typing import Concatenate, Final, ParamSpec, Self, TypeVar
 
 from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.store.database import is_damage, ours
+from gateway.store.lock import Lock
 from gateway.store.renewal import Damage, Known, renew
 from gateway.store.trimming import Entitled
 
@@ -53,18 +54,31 @@ class RenewingFile(ABC):
 
     _db: sqlite3.Connection
 
-    def __init__(self, path: Path, entitled: Entitled) -> None:
-        """Take the path of the database; nothing is opened yet."""
+    def __init__(self, path: Path, entitled: Entitled, lock: Lock | None) -> None:
+        """Take the path of the database; nothing is opened yet.
+
+        Args:
+            path: of the database.
+            entitled: who must have what.
+            lock: keeps everybody else from the file; taken before it is opened.
+        """
         self._path: Final = path
         self._entitled: Final = entitled
+        self._lock: Final = lock
         self._failures = 0
-        self._closed_by_us = False
+        self._unsound: str | None = None
+        """Why the file must be replaced before it is opened."""
+        self._known: Known | None = None
+        """What was known of it."""
+        self.is_open = False
+        """Whether the card lets us work on the file; read by any thread."""
         self.renewing = False
         """Whether what is left of a damaged file is being saved just now; read by any thread."""
         self.damages: list[Damage] = []
         """Files that had to be replaced and of which nobody was told yet."""
         self.renewals = 0
-        """How often the file was replaced: what was kept in memory of its batches is void."""
+        """How often the file was replaced or opened late: what is kept in memory of its batches
+        since then is void."""
 
     @abstractmethod
     def open(self) -> None:
@@ -80,15 +94,58 @@ class RenewingFile(ABC):
         """Return what the program remembers of the file."""
 
     def ensure_open(self) -> None:
-        """Open the file again when a renewal could not.
+        """Open the file when it is not; one that is damaged is replaced first.
 
         Raises:
-            StoreCorruptError: it is no sound database.
-            StoreFullError: there is no room to make it.
+            ConfigError: the file is of a newer program.
+            GatewayError: another agent works on it.
+            StoreFullError: the card does not let us.
+            StoreCorruptError: a new file is damaged as well.
         """
-        if self._closed_by_us:
+        if self.is_open:
+            return
+        self.take_lock()
+        if self._unsound is None:
+            try:
+                self.open()
+            except StoreCorruptError as error:
+                self._unsound = str(error)
+        if self._unsound is not None:
+            if not self._is_due():
+                raise StoreFullError(self._unsound)
+            self._replace(self._unsound)
+        self.renewals += 1
+        self.is_open = True
+
+    def take_lock(self) -> None:
+        """Keep everybody else from the file.
+
+        Raises:
+            GatewayError: another agent works on it.
+            StoreFullError: the card does not let us.
+        """
+        if self._lock is not None:
+            self._lock.take()
+
+    def _is_due(self) -> bool:
+        """Say whether to make a new file now: not each time a card refuses or damages it."""
+        self._failures += 1
+        return self._failures == 1 or self._failures % RENEW_AGAIN_AFTER == 0
+
+    def _replace(self, why: str) -> None:
+        """Put a sound file in the place of ours and open that.
+
+        Raises:
+            StoreFullError: the card does not let us.
+            StoreCorruptError: the new file is damaged as well.
+        """
+        self.renewing = True
+        try:
+            self.note(renew(self._path, self._known, self._entitled, why))
+            self._unsound = self._known = None
             self.open()
-            self._closed_by_us = False
+        finally:
+            self.renewing = False
 
     def went_well(self) -> None:
         """Take note that something was committed."""
@@ -97,23 +154,19 @@ class RenewingFile(ABC):
     def cope(self, error: sqlite3.DatabaseError) -> StoreCorruptError | StoreFullError:
         """Return the library's error as one of ours; a damaged file is replaced first."""
         found = ours(error)
-        if self._closed_by_us or not is_damage(error, self._db):
+        if not self.is_open or not is_damage(error, self._db):
             return found
-        self._failures += 1
-        if self._failures > 1 and self._failures % RENEW_AGAIN_AFTER:
+        if not self._is_due():
             return StoreFullError(str(found))
-        self.renewing = True
+        self._known, self._unsound = self.known(), str(error)
+        self._db.close()
+        self.is_open = False
         try:
-            self._closed_by_us = True
-            known = self.known()
-            self._db.close()
-            self.note(renew(self._path, known, self._entitled, str(error)))
-            self.ensure_open()
+            self._replace(self._unsound)
         except (StoreFullError, StoreCorruptError) as failure:
             _log.error("store-not-renewed", extra={"error": str(failure)})
             return StoreFullError(str(failure))
-        finally:
-            self.renewing = False
+        self.is_open = True
         return StoreCorruptError(str(found))
 
     def note(self, damage: Damage) -> Self:

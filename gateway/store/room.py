@@ -78,9 +78,7 @@ class Room:
         given = self._relief.give()
         try:
             if given or not self._short:
-                self._short = True
-                grown = pragma(self._db, "page_count") + pages_in(self._db, GROWTH_BYTES)
-                self._pages_now = min(self._pages_most, grown)
+                self.be_short()
             given |= fold_in(self._db)
             given |= self._give_up(need)
         except (StoreFullError, StoreCorruptError, sqlite3.DatabaseError) as error:
@@ -88,6 +86,13 @@ class Room:
         finally:
             cap(self._db, self._pages_now)
         return given
+
+    def be_short(self) -> None:
+        """Let the file grow no more than the ballast had room for, until that is there again."""
+        self._short = True
+        grown = pragma(self._db, "page_count") + pages_in(self._db, GROWTH_BYTES)
+        self._pages_now = min(self._pages_most, grown)
+        cap(self._db, self._pages_now)
 
     def _give_up(self, need: int) -> bool:
         """Give up the oldest batches when the file has no room for what is to be written."""

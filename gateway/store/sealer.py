@@ -29,6 +29,7 @@ from gateway.store.outbox import Added, Outbox
 from gateway.store.renewal import Damage
 from gateway.store.rolling import Rolling
 from gateway.store.sealing import Epoch, Identity, open_epoch
+from gateway.store.waiting import Missed
 
 SETTLED_AFTER_S: Final = 60.0
 """The first epoch of a boot knows no values to start differences from: it lives only so long."""
@@ -97,8 +98,18 @@ class Sealer:
             self._catalogue(audience).place(device, table)
         self._rolling.expect(device, table)
 
-    def write(self, readings: Sequence[Reading], events: Sequence[Event]) -> Sealed:
+    def write(
+        self,
+        readings: Sequence[Reading],
+        events: Sequence[Event],
+        missed: Sequence[Missed] = (),
+    ) -> Sealed:
         """Seal and commit what came in; return what that came to.
+
+        Args:
+            readings: in order of time.
+            events: likewise.
+            missed: what was not sealed and never will be: it becomes gaps.
 
         Raises:
             StoreFullError: nothing was committed; the same may be tried again.
@@ -127,9 +138,9 @@ class Sealer:
         if places_boot:
             pair = pack_time_pair(self._identity.boot, now, self._clock.uncertainty_ms())
             sealable.append((Stream.EVENT, self._epoch(OPERATIONS, now), pair, ()))
-        if not sealable:
+        if not sealable and not missed:
             return Sealed()
-        added = self._add(sealable, told=[gap_id for gap_id, _ in gaps])
+        added = self._add(sealable, [gap_id for gap_id, _ in gaps], missed)
         del self._outbox.damages[: len(damages)]
         if places_boot:
             self._placed = now
@@ -140,14 +151,19 @@ class Sealer:
                 self._gatherer(epoch.audience).committed(epoch, sequence, inside, now_s)
         return _account(sealable, added, readings)
 
-    def _add(self, sealable: Sequence[Sealable], told: Sequence[int] = ()) -> list[Added]:
+    def _add(
+        self,
+        sealable: Sequence[Sealable],
+        told: Sequence[int] = (),
+        missed: Sequence[Missed] = (),
+    ) -> list[Added]:
         """Commit; what was sealed and not committed costs its epochs.
 
         It may lie on the card all the same, and the same sequences will be given to other contents:
         never twice under one key.
         """
         try:
-            return self._outbox.add([each[:3] for each in sealable], told=told)
+            return self._outbox.add([each[:3] for each in sealable], told, missed)
         except (StoreFullError, StoreCorruptError):
             self._epochs.clear()
             raise
@@ -186,6 +202,8 @@ class Sealer:
             StoreFullError: nothing was committed.
             StoreCorruptError: the file is damaged.
         """
+        self._outbox.ensure_open()
+        self._forget_what_is_void()
         wanted = [audience for audience in self._catalogues if audience in audiences]
         now = self._clock.now()
         sealable = self._of_readings(self._newest.readings(), now, Stream.STATE, wanted)

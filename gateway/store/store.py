@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
-import os
-from collections.abc import Callable, Iterator
+import logging
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from gateway.model.errors import GatewayError, StoreCorruptError, StoreFullError
+from gateway.model.errors import StoreCorruptError, StoreFullError
+from gateway.store.lock import Lock
 from gateway.store.outbox import Outbox
-from gateway.store.renewal import renew
 from gateway.store.trimming import Entitled
+
+_log = logging.getLogger(__name__)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -38,51 +38,27 @@ class StoreThread:
         self._pool.shutdown(wait=True)
 
 
-@contextmanager
-def alone_with(path: Path) -> Iterator[None]:
-    """Keep every other agent from a store while this is entered; ends with the process at last.
+def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> Outbox:
+    """Open the file, alone; a damaged one is set aside, and what can be read goes into a new one.
 
-    Two writers would give the same sequence to different batches. The lock is on a file beside the
-    database: closing a second descriptor of the database itself would drop SQLite's own locks.
-
-    Args:
-        path: of the store.
+    While the card does not let us, the outbox tries again whenever it is used.
 
     Raises:
+        ConfigError: the file is of a newer program.
         GatewayError: another agent works on it.
-        StoreFullError: the lock cannot be made.
     """
-    beside = path.with_name(f"{path.name}.lock")
+    outbox = Outbox(path, entitled, max_bytes, lock=Lock(path), at_once=False)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(beside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        msg = f"{beside}: cannot be made: {error.strerror}"
-        raise StoreFullError(msg) from error
+        outbox.ensure_open()
+    except (StoreFullError, StoreCorruptError) as error:
+        _log.error("store-not-opened", extra={"error": str(error)})
+    return outbox
+
+
+def memories_of(outbox: Outbox) -> dict[str, str]:
+    """Return what every driver learned; nothing while the card does not tell it."""
     try:
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            msg = f"another agent works on {path}: stop it first"
-            raise GatewayError(msg) from error
-        yield
-    finally:
-        os.close(descriptor)
-
-
-def open_outbox(path: Path, entitled: Entitled, max_bytes: int) -> tuple[Outbox, Path | None]:
-    """Open the file; a damaged one is set aside, and what can be read of it goes into a new one.
-
-    Returns:
-        The outbox, and where the damaged file lies now, if there was one.
-
-    Raises:
-        StoreFullError: there is no room even for an empty file.
-    """
-    try:
-        return Outbox(path, entitled, max_bytes), None
-    except StoreCorruptError as error:
-        damage = renew(path, None, entitled, str(error))
-        outbox = Outbox(path, entitled, max_bytes)
-        outbox.note(damage)
-        return outbox, path.with_name(damage.aside)
+        return outbox.memories()
+    except (StoreFullError, StoreCorruptError) as error:
+        _log.warning("memories-not-read", extra={"error": str(error)})
+        return {}

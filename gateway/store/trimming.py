@@ -16,6 +16,7 @@ from gateway.store.batches import GapRecord
 from gateway.store.channels import SEQUENCE_MASK, Change, Channel, Channels
 from gateway.store.gaps import note_gap
 from gateway.store.standing_in import StandingIn
+from gateway.store.waiting import Missed
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +111,14 @@ class Trimming:
         note_gap(self._db, GapRecord(*gap, GapRecord.DAMAGED))
         self._db.execute("UPDATE channel SET newest = ? WHERE id = ?", (newest, channel.id))
         channel.newest = newest
+
+    def miss(self, channel: Channel, missed: Missed) -> Change:
+        """Let one sequence stand for values that were never sealed, and note it as a gap."""
+        sequence = channel.newest + 1
+        where = (int(channel.stream), channel.audience, sequence, sequence)
+        bounds = (missed.first_ms, missed.last_ms, missed.count)
+        note_gap(self._db, GapRecord(*where, *bounds, GapRecord.NOT_STORED))
+        return self._channels.skip(channel, sequence, missed.count)
 
     def give_up(self, channel: Channel, first: int, last: int, reason: int) -> list[Change]:
         """Delete a range of batches, by row id, and note the gap."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-GAP_REASONS: Final = {1: "no_room", 2: "damaged", 3: "refused", 4: "not_needed"}
+GAP_REASONS: Final = {1: "no_room", 2: "damaged", 3: "refused", 4: "not_needed", 5: "not_stored"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,7 +100,7 @@ def test_what_a_damaged_file_cost_is_told_to_the_batch(tmp_path: Path, seed: int
     assert sequences(outbox).isdisjoint(lost)
     assert sequences(outbox) | lost == set(range(1, channel.newest + 1))
     assert channel.kept + sum(gap.count for gap in gaps) == channel.produced
-    assert not outbox.renewals or verify(file) == []
+    assert not outbox.damages or verify(file) == []
     outbox.close()
 
 
@@ -112,13 +112,13 @@ def test_a_file_found_damaged_at_the_start_gives_what_is_left(tmp_path: Path, se
     outbox.close()
     overwrite(file, rng.sample(range(pages_of(file)), 3), rng)
 
-    outbox, _ = open_outbox(file, ONE, ROOM)
+    outbox = open_outbox(file, ONE, ROOM)
     work(outbox)
 
     (channel,) = outbox.channels
     lost = {s for gap in told(outbox) for s in range(gap.first, gap.last + 1)}
     assert sequences(outbox) | lost == set(range(1, channel.newest + 1))
-    assert not outbox.renewals or verify(file) == []
+    assert not outbox.damages or verify(file) == []
     outbox.close()
 
 
@@ -131,12 +131,12 @@ def test_a_salvage_goes_on_beyond_what_anybody_may_have(tmp_path: Path) -> None:
         ((root,),) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = 'gap'")
     overwrite(file, [root - 1], Random(1))
 
-    outbox, _ = open_outbox(file, ONE, ROOM)
+    outbox = open_outbox(file, ONE, ROOM)
     with pytest.raises(StoreCorruptError):
         outbox.untold_gaps()
     fill(outbox, 1)
 
-    assert outbox.renewals == 1
+    assert len(outbox.damages) == 1
     assert outbox.damages[0].kept == BATCHES * 10
     assert outbox.damages[0].lost == 0
     assert outbox.incarnation == first.incarnation
@@ -147,10 +147,10 @@ def test_garbage_in_its_place_is_set_aside(tmp_path: Path) -> None:
     file = tmp_path / "store.db"
     file.write_bytes(Random(3).randbytes(50_000))
 
-    outbox, aside = open_outbox(file, ONE, ROOM)
+    outbox = open_outbox(file, ONE, ROOM)
     fill(outbox, 1)
 
-    assert aside == file.with_name("store.db.damaged-1")
+    assert file.with_name(outbox.damages[0].aside) == file.with_name("store.db.damaged-1")
     assert outbox.damages[0].lost is None
     assert sequences(outbox) == {1}
     outbox.close()
@@ -167,7 +167,7 @@ def test_a_log_that_was_cut_costs_no_sequence_twice(tmp_path: Path) -> None:
     copy.with_name("store.db-wal").write_bytes(log[: len(log) * 3 // 4 + 17])
     outbox.close()
 
-    back, _ = open_outbox(copy, ONE, ROOM)
+    back = open_outbox(copy, ONE, ROOM)
     (before,) = (channel.newest for channel in back.channels)
     back.settle(CITY, [Settled(Stream.DATA, OPERATIONS, 20)])
     fill(back, 1)
@@ -192,7 +192,7 @@ def test_a_card_that_damages_every_file_is_not_worn_by_new_ones(tmp_path: Path) 
             errors.append(type(error))
 
     assert errors.count(StoreCorruptError) == 1
-    assert outbox.renewals == 1
+    assert len(outbox.damages) == 1
     outbox.close()
 
 
@@ -200,7 +200,7 @@ def test_only_the_newest_damaged_files_are_kept(tmp_path: Path) -> None:
     file = tmp_path / "store.db"
     for seed in range(ASIDE_MOST + 2):
         file.write_bytes(Random(seed).randbytes(9_000))
-        open_outbox(file, ONE, ROOM)[0].close()
+        open_outbox(file, ONE, ROOM).close()
 
     assert [each.name for each in asides(file)] == ["store.db.damaged-3", "store.db.damaged-4"]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.model.errors import StoreCorruptError
+from gateway.model.errors import ConfigError, StoreCorruptError
 from gateway.model.ids import OPERATIONS, ConsumerId, EpochId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
@@ -20,6 +20,7 @@ from gateway.store.outbox import Outbox, Parcel, Settled
 from gateway.store.retention import Held, to_free
 from gateway.store.sealing import Epoch
 from gateway.store.store import open_outbox
+from gateway.store.waiting import Missed
 from tests.sealing import GATEWAY, body, epoch
 
 CITY, UTILITY = ConsumerId("city"), ConsumerId("utility")
@@ -290,13 +291,35 @@ def test_what_a_driver_learned_is_kept(file: Path) -> None:
 def test_a_file_of_garbage_is_set_aside_and_a_new_one_begun(file: Path) -> None:
     file.write_bytes(b"this is no database" * 500)
 
-    outbox, aside = open_outbox(file, ONE, ROOM)
+    outbox = open_outbox(file, ONE, ROOM)
     fill(outbox, 1)
 
-    assert aside is not None
+    aside = file.with_name(outbox.damages[0].aside)
     assert aside.read_bytes().startswith(b"this is no database")
     assert len(sent(outbox)) == 1
     outbox.close()
+
+
+def test_what_was_never_sealed_takes_a_sequence_and_is_told_as_a_gap(file: Path) -> None:
+    outbox = Outbox(file, ONE, ROOM)
+    key = epoch()
+    outbox.add_epoch(key, 0)
+    outbox.add([(Stream.DATA, key, body())])
+    missed = Missed(OPERATIONS, 1_000, 5_000, 70)
+
+    added = outbox.add([(Stream.DATA, key, body()), (Stream.DATA, key, body())], (), [missed])
+
+    ((_, gap),) = outbox.untold_gaps()
+    (channel,) = outbox.channels
+    assert [batch.sequence for batch in added] == [3, 4]
+    assert (gap.first, gap.last, gap.count, gap.reason) == (2, 2, 70, GapRecord.NOT_STORED)
+    assert (gap.first_wall_ms, gap.last_wall_ms) == (1_000, 5_000)
+    assert channel.produced == channel.kept + gap.count == 100
+    outbox.close()
+    assert verify(file) == []
+    again = Outbox(file, ONE, ROOM)
+    assert again.channels == [channel]
+    again.close()
 
 
 def test_a_file_of_a_newer_program_is_not_touched(file: Path) -> None:
@@ -305,8 +328,9 @@ def test_a_file_of_a_newer_program_is_not_touched(file: Path) -> None:
         db.execute("PRAGMA user_version = 1000")
     db.close()
 
-    with pytest.raises(StoreCorruptError, match="install the newer one"):
-        Outbox(file, ONE, ROOM)
+    with pytest.raises(ConfigError, match=r"newer Mayak .* install the newer version again"):
+        open_outbox(file, ONE, ROOM)
+    assert not list(file.parent.glob("*.damaged*"))
 
 
 @pytest.mark.parametrize("broken_at", range(8))

@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.event import Event, Severity
-from gateway.model.ids import DeviceId, PointId
+from gateway.model.ids import OPERATIONS, DeviceId, PointId
 from gateway.model.reading import Cause, Cells, Flag, Point, PointTable, Quality, Reading
 from gateway.store import recorder as room
-from gateway.store.recorder import EVENTS_MOST, FIRST_SEAL_S, WAITING_MOST, Recorder
+from gateway.store.recorder import EVENTS_MOST, SOON_EVERY_S, SOON_S, Recorder
 from gateway.store.sealer import Sealed
+from gateway.store.waiting import READINGS_MOST, Missed
 from tests import virtual_time
 from tests.virtual_time import VirtualClock
 
@@ -31,6 +32,7 @@ class Commit:
     at_s: float
     readings: list[Reading]
     events: list[Event]
+    missed: list[Missed]
 
 
 @dataclass
@@ -46,12 +48,17 @@ class Card:
     tries: int = 0
     tasks: list[asyncio.Task[Sealed]] = field(default_factory=list)
 
-    def write(self, readings: Sequence[Reading], events: Sequence[Event]) -> asyncio.Future[Sealed]:
-        task = asyncio.get_running_loop().create_task(self._write(list(readings), list(events)))
+    def write(
+        self, readings: Sequence[Reading], events: Sequence[Event], missed: Sequence[Missed]
+    ) -> asyncio.Future[Sealed]:
+        work = self._write(list(readings), list(events), list(missed))
+        task = asyncio.get_running_loop().create_task(work)
         self.tasks.append(task)
         return task
 
-    async def _write(self, readings: list[Reading], events: list[Event]) -> Sealed:
+    async def _write(
+        self, readings: list[Reading], events: list[Event], missed: list[Missed]
+    ) -> Sealed:
         self.tries += 1
         await asyncio.sleep(self.lasts_s)
         if self.error is not None:
@@ -59,7 +66,7 @@ class Card:
         if any(each is self.poison for each in (*readings, *events)):
             msg = "what no batch can carry"
             raise ZeroDivisionError(msg)
-        self.commits.append(Commit(self.clock.seconds, readings, events))
+        self.commits.append(Commit(self.clock.seconds, readings, events, missed))
         return Sealed(1, 100, sum(each.count for each in readings))
 
     @property
@@ -134,7 +141,37 @@ def test_the_first_readings_after_a_start_wait_a_moment_only() -> None:
 
     desk = play(story)
     (first,) = desk.card.commits
-    assert round(first.at_s - virtual_time.START_S, 3) == FIRST_SEAL_S
+    assert round(first.at_s - virtual_time.START_S, 3) == SOON_S
+
+
+def test_while_nobody_else_has_them_readings_wait_a_moment_only_but_commits_stay_few() -> None:
+    lasts_s = 10
+
+    async def story(desk: Desk) -> None:
+        desk.tell()
+        await asyncio.sleep(SEAL_EVERY_S)
+        desk.recorder.alone = lambda: True
+        for number in range(100 * lasts_s):
+            desk.tell(float(number))
+            await asyncio.sleep(0.01)
+
+    desk = play(story)
+    alone = [commit for commit in desk.card.commits[1:] if commit.readings]
+    waited_ms = [commit.at_s * 1000 - commit.readings[0].at.mono_ms for commit in alone]
+    assert len(alone) <= lasts_s / SOON_EVERY_S + 1
+    assert max(waited_ms) <= SOON_EVERY_S * 1000 + 2
+
+    async def slowly(desk: Desk) -> None:
+        desk.tell()
+        await asyncio.sleep(SEAL_EVERY_S)
+        desk.recorder.alone = lambda: True
+        for _ in range(lasts_s):
+            desk.tell()
+            await asyncio.sleep(SEAL_EVERY_S)
+
+    desk = play(slowly)
+    waited_ms = [commit.at_s * 1000 - commit.readings[0].at.mono_ms for commit in desk.card.commits]
+    assert max(waited_ms) <= SOON_S * 1000 + 2
 
 
 @given(st.lists(st.floats(0.0, 3.0), min_size=1, max_size=20))
@@ -207,7 +244,7 @@ def test_what_is_too_much_while_the_card_is_full_is_counted_and_told() -> None:
 
     async def story(desk: Desk) -> None:
         desk.card.error = StoreFullError("no room")
-        for number in range(WAITING_MOST + others):
+        for number in range(READINGS_MOST + others):
             desk.tell(float(number), device=DeviceId(f"meter-{number % others}"))
         await asyncio.sleep(2)
         desk.card.error = None
@@ -215,25 +252,61 @@ def test_what_is_too_much_while_the_card_is_full_is_counted_and_told() -> None:
 
     desk = play(story)
     dropped = desk.recorder.counters.dropped_values
-    produced = WAITING_MOST + others
+    produced = READINGS_MOST + others
     latest = {reading.device: reading.cells[0] for reading in desk.card.readings}
     assert len(desk.card.readings) + dropped == produced
-    assert latest == {f"meter-{n % others}": float(n) for n in range(WAITING_MOST, produced)}
+    assert latest == {f"meter-{n % others}": float(n) for n in range(READINGS_MOST, produced)}
     (back,) = [e for c in desk.card.commits for e in c.events if e.key == "store-back"]
     assert back.args == {"dropped": dropped}
+    (missed,) = [missed for commit in desk.card.commits for missed in commit.missed]
+    assert (missed.audience, missed.count) == (OPERATIONS, dropped)
+
+
+def test_what_had_to_go_is_told_with_its_bounds_once_the_card_is_back() -> None:
+    async def story(desk: Desk) -> None:
+        desk.tell(-1.0)
+        await asyncio.sleep(2)
+        desk.card.error = StoreFullError("no room")
+        for number in range(READINGS_MOST + 1):
+            desk.tell(float(number))
+            await asyncio.sleep(0.01)
+        desk.card.error = None
+        await asyncio.sleep(3)
+
+    desk = play(story)
+    told = [reading for reading in desk.card.readings if reading.cells[0] != -1.0]
+    (missed,) = [missed for commit in desk.card.commits for missed in commit.missed]
+    dropped = READINGS_MOST + 1 - len(told)
+    first_ms = told[0].at.wall_ms
+    assert missed.count == desk.recorder.counters.dropped_values == dropped
+    assert missed.first_ms < missed.last_ms < first_ms
+    assert len(told) >= READINGS_MOST * 3 // 4
+    assert [r.cells[0] for r in told] == [float(n) for n in range(dropped, READINGS_MOST + 1)]
+
+
+def test_a_reading_that_no_batch_can_carry_is_told_as_missed() -> None:
+    async def story(desk: Desk) -> None:
+        desk.card.poison = desk.tell(1.0)
+        desk.tell(2.0)
+        await asyncio.sleep(2)
+        desk.tell(3.0)
+        await asyncio.sleep(2)
+
+    missed = [missed for commit in play(story).card.commits for missed in commit.missed]
+    assert [each.count for each in missed] == [1]
 
 
 def test_the_latest_of_each_point_stays_also_when_a_newer_reading_leaves_it_out() -> None:
     async def story(desk: Desk) -> None:
         desk.card.error = StoreFullError("no room")
         desk.put((None, 1))
-        for number in range(WAITING_MOST + 1):
+        for number in range(READINGS_MOST + 1):
             desk.put((float(number), None))
         desk.card.error = None
 
     told = [reading.cells for reading in play(story).card.readings]
     assert (None, 1) in told
-    assert told[-1] == (float(WAITING_MOST), None)
+    assert told[-1] == (float(READINGS_MOST), None)
 
 
 def test_a_value_that_went_bad_is_a_latest_word_too() -> None:
@@ -243,7 +316,7 @@ def test_a_value_that_went_bad_is_a_latest_word_too() -> None:
         desk.card.error = StoreFullError("no room")
         gone = Reading(METER, TABLE, desk.clock.now(), (None, None), {1: bad})
         desk.recorder.deliver(gone)
-        for number in range(WAITING_MOST + 1):
+        for number in range(READINGS_MOST + 1):
             desk.put((float(number), None))
         desk.card.error = None
 
