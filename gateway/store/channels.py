@@ -79,11 +79,13 @@ class Channels:
             channel = Channel(row_id, Stream(stream), *counts)
             channel.oldest = self._oldest(channel)
             self._by_key[channel.key] = channel
+        self._all: Sequence[Channel] = ()
+        self._sort()
 
     @property
     def all(self) -> Sequence[Channel]:
         """Return every channel, most urgent first."""
-        return sorted(self._by_key.values(), key=lambda c: (c.stream, c.audience))
+        return self._all
 
     def find(self, stream: Stream, audience: Audience) -> Channel | None:
         """Return a channel, or None when nothing was ever sealed in it."""
@@ -108,6 +110,10 @@ class Channels:
     def keep(self, channel: Channel) -> None:
         """Keep a channel whose first batch was committed."""
         self._by_key[channel.key] = channel
+        self._sort()
+
+    def _sort(self) -> None:
+        self._all = sorted(self._by_key.values(), key=lambda c: (c.stream, c.audience))
 
     def grow(self, channel: Channel, newest: int, count: int, size: int) -> Change:
         """Note in the file a batch more, inside the transaction."""
@@ -142,7 +148,8 @@ class Channels:
         for change in changes:
             change.channel.newest = max(change.channel.newest, change.newest)
             change.channel.produced += change.produced
-            self._by_key[change.channel.key] = change.channel
+            if self._by_key.get(change.channel.key) is not change.channel:
+                self.keep(change.channel)
             change.channel.kept += change.count
             change.channel.size += change.size
             change.channel.oldest = self._oldest(change.channel)
