@@ -23,6 +23,28 @@ class Delivery(RenewingFile, ABC):
     _channels: Channels
     _hand_out: HandOut
 
+    def more(
+        self,
+        audiences: frozenset[Audience],
+        after: Mapping[ChannelKey, int],
+        least_urgent: Stream = Stream.MEDIA,
+        now_s: float = math.inf,
+    ) -> bool:
+        """Say whether `parcels` would return any; from memory, so on any thread."""
+        return any(
+            channel.audience in audiences
+            and channel.stream <= least_urgent
+            and after.get(channel.key, 0) < self._hand_out.last_free(channel, now_s)
+            for channel in self._channels.all
+        )
+
+    def holds_back(self, now_s: float) -> bool:
+        """Say whether a batch waits for a moment to come; from memory, so on any thread."""
+        return any(
+            self._hand_out.last_free(channel, now_s) < channel.newest
+            for channel in self._channels.all
+        )
+
     @guarded
     def parcels(
         self,

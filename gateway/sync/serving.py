@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 HEARTBEAT_S: Final = 60.0
 TICK_S: Final = 0.5
+"""How often to look what time has brought, while something is under way or waits for its time."""
 PUBACK_TIMEOUT_S: Final = 15.0
 """A broker that has not taken a message for so long is gone, whatever TCP says."""
 GOODBYE_S: Final = 1.0
@@ -117,12 +118,23 @@ class Serving:
             if now_s - said_s >= HEARTBEAT_S and self._free():
                 said_s = now_s
                 await self._say_hello(Why.HEARTBEAT)
-            await waited(wake, TICK_S)
+            await waited(wake, self._rest_s(said_s + HEARTBEAT_S - now_s, idle=idle))
         await self._say_hello(Why.STOPPING)
         deadline_s = self.clock.monotonic_s() + GOODBYE_S
         while self.session.inflight and self.clock.monotonic_s() < deadline_s:
             wake.clear()
             await waited(wake, GOODBYE_S)
+
+    def _rest_s(self, heartbeat_s: float, *, idle: bool) -> float:
+        """Return how long nothing can happen that does not wake us."""
+        if (
+            idle
+            and self.window.at_rest
+            and not self.session.inflight
+            and not self.outbox.holds_back(self.clock.monotonic_s())
+        ):
+            return max(TICK_S, heartbeat_s)
+        return TICK_S
 
     def _check_alive(self) -> None:
         if self.session.ended is not None:
@@ -208,14 +220,18 @@ class Serving:
             affordable = self.budget.left(now_s)
             least_urgent = Stream.MEDIA if self.window.room and affordable > 0 else URGENT
             count = min(room, self.window.room or room)
+            until_s = math.inf if stopping else now_s
+            after = self.window.sent
+            if not self.outbox.more(self.peer.audiences, after, least_urgent, until_s):
+                return least_urgent is Stream.MEDIA
             parcels = await self.thread.submit(
                 self.outbox.parcels,
                 self.peer.audiences,
-                self.window.sent,
+                after,
                 count,
                 round(min(FETCH_BYTES, max(affordable, 1))),
                 least_urgent,
-                math.inf if stopping else now_s,
+                until_s,
             )
             if not parcels:
                 return least_urgent is Stream.MEDIA

@@ -65,6 +65,11 @@ class Window:
         """Return how many more may go out."""
         return max(0, self.most_unsettled - self.unsettled)
 
+    @property
+    def at_rest(self) -> bool:
+        """Say whether nothing is out and nothing is missing: no time to look at."""
+        return not self._holes and not any(self._out.values())
+
     def went_out(self, key: ChannelKey, sequence: int, now_s: float) -> None:
         """Note that a batch was handed to the broker."""
         if self.unsettled == 0:
