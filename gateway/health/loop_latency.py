@@ -6,7 +6,7 @@ import asyncio
 from types import TracebackType
 from typing import Final, Self
 
-EVERY_S: Final = 0.25
+EVERY_S: Final = 1.0
 
 
 class LoopLatency:

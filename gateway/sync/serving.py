@@ -121,6 +121,7 @@ class Serving:
             await waited(wake, self._rest_s(said_s + HEARTBEAT_S - now_s, idle=idle))
         await self._say_hello(Why.STOPPING)
         deadline_s = self.clock.monotonic_s() + GOODBYE_S
+        self.session.wants_room = True
         while self.session.inflight and self.clock.monotonic_s() < deadline_s:
             wake.clear()
             await waited(wake, GOODBYE_S)
@@ -256,7 +257,9 @@ class Serving:
 
     def _free(self) -> int:
         most = min(INFLIGHT_MOST, self.session.receive_maximum)
-        return max(0, most - self.session.inflight)
+        room = max(0, most - self.session.inflight)
+        self.session.wants_room = not room
+        return room
 
     async def _publish(self, parcel: Parcel) -> bool:
         """Send a batch, its epoch record before it when the platform has that not yet.

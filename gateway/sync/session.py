@@ -1,4 +1,4 @@
-"""One MQTT 5 connection: a fresh paho client each time, its thread behind `call_soon_threadsafe`.
+"""One MQTT 5 connection: a fresh paho client each time, driven by the event loop.
 
 paho's own queue, retry and reconnect are not used: the store is the only queue, and a connection
 that ends is never taken up again.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import threading
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
@@ -23,6 +24,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from gateway.sync.causes import LinkLostError, RefusedError, Step, ended, not_connected, refused
+from gateway.sync.driving import Driving
 
 QOS: Final = 1
 GOODBYE_S: Final = 1.0
@@ -97,6 +99,7 @@ class Session:
         """Wire the callbacks; `connect` is what makes one."""
         self._client = client
         self._loop = loop
+        self._thread = threading.get_ident()
         self._woken = woken
         self._up: asyncio.Future[None] = loop.create_future()
         self._gone = asyncio.Event()
@@ -105,6 +108,8 @@ class Session:
         """Why the connection is gone, once it is."""
         self.inbox: deque[bytes] = deque(maxlen=INBOX_MOST)
         """What came and was not taken yet."""
+        self.wants_room = False
+        """Whether to call `woken` also when the broker has taken a message."""
         self.receive_maximum = INFLIGHT_UNLIMITED
         """How many QoS 1 messages the broker takes unacknowledged (MQTT 5.0 §3.2.2.3.3)."""
         client.on_connect = self._on_connect
@@ -113,6 +118,7 @@ class Session:
         client.on_message = self._on_message
         client.on_log = self._on_log
         self._broke_with = ""
+        self._driving: Driving | None = None
 
     @classmethod
     async def connect(
@@ -131,7 +137,8 @@ class Session:
             broker: where.
             client_id: ours; a second client of this id ends the first.
             topics: what to subscribe to.
-            woken: called on the loop when something came, was taken by the broker, or ended.
+            woken: called on the loop when something came, was taken by the broker (see
+                `wants_room`), or ended.
             clock_is_set: whether our wall clock may judge the broker's certificate.
             connection: to the broker, when there is one already; it is ours from here on.
 
@@ -168,11 +175,12 @@ class Session:
         except asyncio.CancelledError:
             connecting.add_done_callback(session._came_too_late)
             raise
-        client.loop_start()
+        session._driving = Driving(client, loop, broker.keep_alive_s)
         try:
             async with asyncio.timeout(broker.connect_timeout_s):
                 await session._up
             client.subscribe([(topic, QOS) for topic in topics])
+            session._driving.flush()
         except TimeoutError as error:
             await session.close()
             msg = f"{broker.host}:{broker.port} took the connection and did not answer"
@@ -223,6 +231,8 @@ class Session:
             msg = f"not sent: {info.rc.name}"
             raise LinkLostError(msg)
         self._inflight[info.mid] = self._loop.time()
+        if self._driving is not None:
+            self._driving.flush()
 
     def why(self, found: LinkLostError) -> LinkLostError | RefusedError:
         """Return why the connection is gone: what the broker said of it counts more.
@@ -234,18 +244,15 @@ class Session:
         return found if said is None or said.step is Step.LINK else said
 
     async def close(self) -> None:
-        """Say good-bye, stop the thread, and let go of the sockets."""
+        """Say good-bye and let go of the socket."""
         self._client.disconnect()
-        try:
-            async with asyncio.timeout(GOODBYE_S):
-                await self._gone.wait()
-        except TimeoutError:
-            # A link that swallows everything: paho would wait for ever to send its good-bye.
-            connection = self._client.socket()
-            if isinstance(connection, socket.socket):
-                with suppress(OSError):  # it may be gone by now
-                    connection.shutdown(socket.SHUT_RDWR)
-        await asyncio.to_thread(self._client.loop_stop)
+        if self._driving is not None:
+            self._driving.flush()
+            try:
+                async with asyncio.timeout(GOODBYE_S):
+                    await self._gone.wait()
+            except TimeoutError:  # a link that swallows everything
+                self._driving.cut()
         self._let_go()
 
     def _came_too_late(self, connecting: asyncio.Future[MQTTErrorCode]) -> None:
@@ -259,7 +266,7 @@ class Session:
         """Undo the circle of client and callbacks: without it the client closes its sockets."""
         client = self._client
         client.on_connect = client.on_disconnect = client.on_publish = client.on_message = None
-        client.on_log = None
+        client.on_log = client.on_socket_close = None
         if not self._up.done():
             self._up.cancel()
 
@@ -284,13 +291,14 @@ class Session:
         self._inflight.pop(mid, None)
         if code.is_failure:
             self._end(refused(code.value, str(code)))
-        self._woken()
+        if self.wants_room:
+            self._woken()
 
     def _came(self, payload: bytes) -> None:
         self.inbox.append(payload)
         self._woken()
 
-    # Called on paho's thread: each does one thing, to hand over to the loop.
+    # Called by the library: on the loop, or while it connects on a thread of the executor.
 
     def _on_connect(
         self, _c: Client, _u: object, _f: ConnectFlags, code: ReasonCode, props: Properties | None
@@ -317,5 +325,7 @@ class Session:
             self._broke_with = text
 
     def _hand_over(self, call: Callable[..., None], *args: object) -> None:
-        if not self._loop.is_closed():
+        if threading.get_ident() == self._thread:
+            call(*args)
+        elif not self._loop.is_closed():
             self._loop.call_soon_threadsafe(call, *args)
