@@ -25,7 +25,7 @@ from simulators.bench.rig import Rig, rig
 from simulators.bench.site_file import GATEWAY, Load
 from simulators.bench.tap import Tap, tap
 from simulators.platform.receiver import Tls
-from simulators.programs.parts import CONSUMER
+from simulators.programs.site_file import CONSUMER
 
 DEVICES: Final = 100
 REGISTERS: Final = 12

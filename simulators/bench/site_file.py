@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from simulators.load import MAX_UNITS
-from simulators.programs.parts import CONSUMER
+from simulators.programs.site_file import Settings, device, head, line
 
 GATEWAY: Final = "bench-1"
 PROFILE: Final = "bench-bank"
@@ -87,7 +87,7 @@ unit = "{{count}}"
 
 def site(
     placed: Iterable[Placed],
-    lines: Mapping[str, Mapping[str, Any]],  # Any: JSON values of the twins' ready file
+    lines: Mapping[str, Settings],
     broker_port: int,
     *,
     period_s: float,
@@ -102,59 +102,9 @@ def site(
         period_s: how often each device is read.
         options: of each device, as lines of TOML.
     """
+    often = f"period_s = {period_s}\n{options}".rstrip("\n") + "\n"
     return (
-        _head(broker_port)
-        + "".join(_line(name, line) for name, line in lines.items())
-        + "".join(_device(device, period_s, options) for device in placed)
+        head(GATEWAY, broker_port, max_mib=512)
+        + "".join(line(name, at) for name, at in lines.items())
+        + "".join(device(each.name, each.line, PROFILE, each.unit, often) for each in placed)
     )
-
-
-def _head(broker_port: int) -> str:
-    return f"""[gateway]
-id = "{GATEWAY}"
-
-[store]
-path = "var/store.db"
-max_mib = 512
-
-[keys]
-device_key = "keys/gateways/{GATEWAY}/device.key"
-device_certificate = "keys/gateways/{GATEWAY}/device.pem"
-
-[[consumer]]
-id = "{CONSUMER}"
-audiences = ["operations"]
-hpke_keys = ["keys/{CONSUMER}-hpke.pub"]
-sign_keys = ["keys/{CONSUMER}-sign.pem"]
-
-[uplink]
-consumer = "{CONSUMER}"
-host = "localhost"
-port = {broker_port}
-ca = "keys/ca.pem"
-keep_alive_s = 5
-
-"""
-
-
-def _line(name: str, line: Mapping[str, Any]) -> str:  # Any: JSON values
-    if line["medium"] == "tcp":
-        where = f'host = "{line["host"]}"\nport = {line["port"]}\n'
-    else:
-        where = (
-            f'port = "{line["path"]}"\nbaud_rate = {line["baud_rate"]}\n'
-            f'parity = "{line["parity"]}"\nstop_bits = {line["stop_bits"]}\n'
-        )
-    return f'[[line]]\nid = "{name}"\nmedium = "{line["medium"]}"\n{where}\n'
-
-
-def _device(device: Placed, period_s: float, options: str) -> str:
-    return f"""[[device]]
-id = "{device.name}"
-line = "{device.line}"
-driver = "modbus"
-profile = "{PROFILE}"
-unit = {device.unit}
-period_s = {period_s}
-{options}
-"""

@@ -12,8 +12,8 @@ from typing import Any, Final
 from gateway.model.files import durable_write
 from simulators.programs.broker import start_broker
 from simulators.programs.children import Child, ChildError, Children, mayak, output_of
+from simulators.programs.site_file import CONSUMER
 
-CONSUMER: Final = "city"
 ASK_WITHIN_S: Final = 2.0
 FORGIVEN_BEFORE_MS: Final = 1_250
 """The second before a kill in which plain readings may be lost, and the commit that was under

@@ -18,7 +18,8 @@ from typing import Final
 from gateway import cli
 from simulators.demo.site_file import GATEWAY, lighting
 from simulators.programs.children import Child, Children, mayak
-from simulators.programs.parts import CONSUMER, Parts
+from simulators.programs.parts import Parts
+from simulators.programs.site_file import CONSUMER
 from tests import broker
 from tests.powercut import bugs
 from tests.powercut.promises import StorePromises

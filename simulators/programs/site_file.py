@@ -1,0 +1,79 @@
+"""Parts of a site file, as text: what every site of the demo, the bench and the tests has."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+CONSUMER: Final = "city"
+
+Settings = Mapping[str, Any]  # Any: JSON values of the twins' ready file
+
+
+def head(gateway: str, broker_port: int, *, max_mib: int, about: str = "", uplink: str = "") -> str:
+    """Return what stands before the lines: gateway, store, keys, consumer, uplink.
+
+    Args:
+        gateway: its id; its keys lie in `keys/`, as `mayak ca new` has made them.
+        broker_port: of the broker, or the link before it, on this machine.
+        max_mib: of the store.
+        about: further options of the gateway, as lines of TOML.
+        uplink: likewise of the uplink.
+    """
+    return f"""[gateway]
+id = "{gateway}"
+{about}
+[store]
+path = "var/store.db"
+max_mib = {max_mib}
+
+[keys]
+device_key = "keys/gateways/{gateway}/device.key"
+device_certificate = "keys/gateways/{gateway}/device.pem"
+
+[[consumer]]
+id = "{CONSUMER}"
+audiences = ["operations"]
+hpke_keys = ["keys/{CONSUMER}-hpke.pub"]
+sign_keys = ["keys/{CONSUMER}-sign.pem"]
+
+[uplink]
+consumer = "{CONSUMER}"
+host = "localhost"
+port = {broker_port}
+ca = "keys/ca.pem"
+keep_alive_s = 5
+{uplink}
+"""
+
+
+def line(name: str, at: Settings) -> str:
+    """Return a line.
+
+    Args:
+        name: its id.
+        at: `host` and `port`, or `path`, `baud_rate`, `parity`, `stop_bits` of a serial one.
+    """
+    if "path" in at:
+        medium, where = (
+            "serial",
+            (
+                f'port = "{at["path"]}"\nbaud_rate = {at["baud_rate"]}\n'
+                f'parity = "{at["parity"]}"\nstop_bits = {at["stop_bits"]}\n'
+            ),
+        )
+    else:
+        medium, where = "tcp", f'host = "{at["host"]}"\nport = {at["port"]}\n'
+    return f'[[line]]\nid = "{name}"\nmedium = "{medium}"\n{where}\n'
+
+
+def device(name: str, line: str, profile: str, unit: int, options: str = "") -> str:
+    """Return a Modbus device; `options` are further ones, as lines of TOML."""
+    return f"""[[device]]
+id = "{name}"
+line = "{line}"
+driver = "modbus"
+profile = "{profile}"
+unit = {unit}
+{options}
+"""
