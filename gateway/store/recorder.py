@@ -28,7 +28,7 @@ _log = logging.getLogger(__name__)
 BACK_AFTER_S: Final = 5.0
 """A card counts as well again when commits went well for so long: one that is all but full takes
 some and refuses others."""
-SOON_S: Final = 0.1
+SOON_S: Final = 0.05
 """The first readings after a start wait no longer: somebody is looking whether it works. Nor do
 those that nobody else has, while no consumer is connected: what a poll brings comes together."""
 SOON_EVERY_S: Final = 0.25
