@@ -12,7 +12,6 @@ import ssl
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -214,11 +213,9 @@ class Session:
 
     def give_up(self, why: LinkLostError) -> None:
         """End a connection that stands still, without waiting for it."""
-        connection = self._client.socket()
         self._end(why)
-        if isinstance(connection, socket.socket):
-            with suppress(OSError):  # it may be gone by now
-                connection.shutdown(socket.SHUT_RDWR)
+        if self._driving is not None:
+            self._driving.cut()
 
     def publish(self, topic: str, payload: bytes) -> None:
         """Send at QoS 1.
