@@ -13,13 +13,12 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cache, partial
-from importlib.metadata import version
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any, Final
 
-from gateway import supervise
+from gateway import __version__, supervise
 from gateway.acquisition.devices import PolledDevice
 from gateway.acquisition.poller import Poller
 from gateway.acquisition.reporting import Reporter
@@ -44,7 +43,7 @@ from gateway.model.errors import ConfigError, GatewayError, KeyUnavailableError,
 from gateway.model.event import Event, Severity
 from gateway.model.ids import Audience, ConsumerId, DeviceId, GatewayId
 from gateway.model.reading import Reading
-from gateway.plugins import Assembly
+from gateway.plugins.assembly import Assembly
 from gateway.store.outbox import Entitled, Outbox
 from gateway.store.recorder import Recorder, Written
 from gateway.store.sealer import Sealer
@@ -332,7 +331,7 @@ class Agent:
             self._site.gateway.id,
             self._clock.boot,
             self._key,
-            software(),
+            __version__,
             way.consumer,
             way.audiences,
             way.signers,
@@ -362,7 +361,7 @@ class Agent:
             devices = [
                 PolledDevice(
                     device.id,
-                    device.manifest.build(device.config, medium),
+                    device.manifest.build(device.prepared, medium),
                     retries=device.retries,
                     heartbeat_s=device.heartbeat_s,
                     memory=json.loads(memories.get(device.id, "null")),
@@ -393,14 +392,8 @@ class Agent:
 
     def _say_start(self) -> None:
         now = self._clock.now()
-        args = {"version": software()}
+        args = {"version": __version__}
         self._mailboxes.happened(Event("agent-started", now, args=args))
-
-
-@cache
-def software() -> str:
-    """Return our version; reading it off the installed files takes milliseconds."""
-    return version("mayak")
 
 
 def _first(group: BaseExceptionGroup[GatewayError]) -> GatewayError:
@@ -424,7 +417,7 @@ def status(gateway: GatewayId, rooms: Rooms) -> Answer:
     channels = rooms.outbox.channels
     return {
         "gateway": gateway,
-        "version": software(),
+        "version": __version__,
         "readings": counters.values,
         "batches": counters.batches,
         "sealed_bytes": counters.bytes,

@@ -11,17 +11,18 @@ import os
 import stat
 import termios
 from collections.abc import Hashable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import serial
-from pydantic import BaseModel, ConfigDict, Field
 
 from drivers.media.line import Line
 from drivers.media.port import Channel
 from gateway.model.driver import MediumManifest
 from gateway.model.errors import BusUnavailableError
 from gateway.model.ids import LineId
+from gateway.model.options import About, Limits, Options
 
 GAP_CHARACTERS: Final = 3.5
 FAST_BAUD: Final = 19_200
@@ -40,28 +41,24 @@ _PARITIES: Final = {
 _ADAPTERS: Final = Path("/dev/serial/by-id")
 
 
-class SerialLineConfig(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SerialLineConfig(Options):
     """Options of a serial line."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    port: str = Field(
-        min_length=1,
-        description="device file; a name under /dev/serial/by-id stays when adapters move",
-    )
-    baud_rate: int = Field(
-        default=9600, ge=50, le=4_000_000, description="speed in bits per second"
-    )
-    parity: Literal["none", "even", "odd"] = Field(default="none", description="parity bit")
-    stop_bits: Literal[1, 2] = Field(default=1, description="stop bits")
-    byte_size: Literal[7, 8] = Field(default=8, description="data bits")
-    echo: bool = Field(default=False, description="the adapter hears what it sends itself")
-    quiet_ms: float | None = Field(
-        default=None,
-        ge=0,
-        le=1000,
-        description="quiet time before a request; left out: 3.5 characters, 1.75 ms above 19200",
-    )
+    port: Annotated[
+        str,
+        Limits(min_length=1),
+        About("device file; a name under /dev/serial/by-id stays when adapters move"),
+    ]
+    baud_rate: Annotated[int, Limits(ge=50, le=4_000_000), About("speed in bits per second")] = 9600
+    parity: Annotated[Literal["none", "even", "odd"], About("parity bit")] = "none"
+    stop_bits: Annotated[Literal[1, 2], About("stop bits")] = 1
+    byte_size: Annotated[Literal[7, 8], About("data bits")] = 8
+    echo: Annotated[bool, About("the adapter hears what it sends itself")] = False
+    quiet_ms: Annotated[
+        Annotated[float, Limits(ge=0, le=1000)] | None,
+        About("quiet time before a request; left out: 3.5 characters, 1.75 ms above 19200"),
+    ] = None
 
 
 class _SerialChannel:

@@ -6,32 +6,33 @@ import asyncio
 import errno
 import socket
 from collections.abc import Hashable
-from typing import ClassVar, Final
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass
+from typing import Annotated, ClassVar, Final
 
 from drivers.media.line import Line
 from drivers.media.port import Channel
 from gateway.model.driver import MediumManifest
 from gateway.model.errors import BusUnavailableError
 from gateway.model.ids import LineId
+from gateway.model.options import About, Limits, Options
 
 PROBE_TIMEOUT_S: Final = 1.0
 SILENCE_S: Final = 0.05
 
 
-class TcpLineConfig(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TcpLineConfig(Options):
     """Options of a line over TCP."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    host: str = Field(min_length=1, description="name or address of the device or network adapter")
-    port: int = Field(default=502, ge=1, le=65535, description="TCP port")
-    connect_timeout_s: float = Field(
-        default=3.0, gt=0, le=60, description="how long a connection may take, in seconds"
-    )
-    echo: bool = Field(
-        default=False, description="the adapter behind the connection hears what it sends itself"
+    host: Annotated[
+        str, Limits(min_length=1), About("name or address of the device or network adapter")
+    ]
+    port: Annotated[int, Limits(ge=1, le=65535), About("TCP port")] = 502
+    connect_timeout_s: Annotated[
+        float, Limits(gt=0, le=60), About("how long a connection may take, in seconds")
+    ] = 3.0
+    echo: Annotated[bool, About("the adapter behind the connection hears what it sends itself")] = (
+        False
     )
 
 

@@ -1,135 +1,125 @@
-"""The options of one Modbus device, and the poll groups that follow from them."""
+"""The options of one Modbus device, and the poll groups that follow from them.
+
+The running agent loads this page and is handed what `prepare` made; what reads and checks profiles
+is imported where a site is checked, and there only.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal, Self
-
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    ValidationInfo,
-    field_validator,
-    model_validator,
-)
+from typing import Annotated, Any, Literal
 
 from drivers.modbus.fields import MAX_REGISTERS
-from drivers.modbus.profile import Profile, load_profile
+from drivers.modbus.register_map import RegisterMap
 from gateway.model.driver import PollGroup
 from gateway.model.ids import PointId
+from gateway.model.options import About, Checked, Limits, Options
 from gateway.model.reading import PointTable
 
-Period = Annotated[float, Field(gt=0, le=86_400)]
+Period = Annotated[float, Limits(gt=0, le=86_400)]
 
 
-class ModbusConfig(BaseModel):
-    """Options of one device, validated with `context={"site_dir": Path}`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    profile: str = Field(
-        min_length=1,
-        description="register map: profiles/NAME.toml beside the site file, or one of Mayak's own",
-    )
-    unit: int = Field(
-        default=1,
-        ge=0,
-        le=255,
-        description="unit identifier, 1 to 247; over Modbus TCP also 0 and 255",
-    )
-    response_timeout_s: float = Field(
-        default=0.5,
-        gt=0,
-        le=30,
-        description="silence after a request that means no answer, in seconds",
-    )
-    max_registers: int | None = Field(
-        default=None,
-        ge=1,
-        le=MAX_REGISTERS,
-        description="registers in one read; left out: the profile's limit",
-    )
-    max_gap: int | None = Field(
-        default=None,
-        ge=0,
-        le=MAX_REGISTERS,
-        description="unwanted registers read along to save a request; left out: the profile's",
-    )
-    framing: Literal["auto", "mbap", "rtu"] = Field(
-        default="auto",
-        description="auto: mbap over tcp, rtu over serial; rtu over tcp: serial behind an adapter",
-    )
-    period_s: Period | None = Field(
-        default=None, description="poll period of the profile's first group, in seconds"
-    )
-    periods: Mapping[str, Period] = Field(
-        default_factory=dict,
-        description="poll periods in seconds, by name of a group or of a single point",
-    )
-
-    _map: Profile = PrivateAttr()
-
-    @field_validator("profile")
-    @classmethod
-    def _can_be_used(cls, profile: str, info: ValidationInfo) -> str:
-        load_profile(profile, _site_dir(info))
-        return profile
-
-    @field_validator("periods")
-    @classmethod
-    def _name_something(
-        cls, periods: Mapping[str, float], info: ValidationInfo
-    ) -> Mapping[str, float]:
-        if "profile" not in info.data:
-            return periods  # the profile has its own mistakes; they come first
-        profile = load_profile(info.data["profile"], _site_dir(info))
-        unknown = [
-            name for name in periods if name not in profile.periods and name not in profile.points
-        ]
-        if unknown:
-            groups = ", ".join(profile.periods)
-            msg = f"{', '.join(unknown)}: neither a group of {profile.name} ({groups}) nor a point"
-            raise ValueError(msg)
-        return periods
-
-    @model_validator(mode="after")
-    def _keep_profile(self, info: ValidationInfo) -> Self:
-        self._map = load_profile(self.profile, _site_dir(info))
-        return self
-
-    @property
-    def map(self) -> Profile:
-        """Return the register map that `profile` names."""
-        return self._map
+def _can_be_used(profile: str, _before: Mapping[str, Any], site_dir: Path | None) -> None:
+    _map(profile, site_dir)
 
 
-def _site_dir(info: ValidationInfo) -> Path | None:
-    context = info.context if isinstance(info.context, Mapping) else {}
-    site_dir = context.get("site_dir")
-    return site_dir if isinstance(site_dir, Path) else None
+def _name_something(
+    periods: Mapping[str, float], before: Mapping[str, Any], site_dir: Path | None
+) -> None:
+    if "profile" not in before:
+        return  # the profile has its own mistakes; they come first
+    known = _map(before["profile"], site_dir)
+    unknown = [name for name in periods if name not in known.periods and name not in known.points]
+    if unknown:
+        groups = ", ".join(known.periods)
+        msg = f"{', '.join(unknown)}: neither a group of {known.name} ({groups}) nor a point"
+        raise ValueError(msg)
 
 
-def poll_groups(config: ModbusConfig) -> tuple[PollGroup, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModbusConfig(Options):
+    """Options of one device."""
+
+    profile: Annotated[
+        str,
+        Limits(min_length=1),
+        Checked(_can_be_used),
+        About("register map: profiles/NAME.toml beside the site file, or one of Mayak's own"),
+    ]
+    unit: Annotated[
+        int,
+        Limits(ge=0, le=255),
+        About("unit identifier, 1 to 247; over Modbus TCP also 0 and 255"),
+    ] = 1
+    response_timeout_s: Annotated[
+        float,
+        Limits(gt=0, le=30),
+        About("silence after a request that means no answer, in seconds"),
+    ] = 0.5
+    max_registers: Annotated[
+        Annotated[int, Limits(ge=1, le=MAX_REGISTERS)] | None,
+        About("registers in one read; left out: the profile's limit"),
+    ] = None
+    max_gap: Annotated[
+        Annotated[int, Limits(ge=0, le=MAX_REGISTERS)] | None,
+        About("unwanted registers read along to save a request; left out: the profile's"),
+    ] = None
+    framing: Annotated[
+        Literal["auto", "mbap", "rtu"],
+        About("auto: mbap over tcp, rtu over serial; rtu over tcp: serial behind an adapter"),
+    ] = "auto"
+    period_s: Annotated[
+        Period | None, About("poll period of the profile's first group, in seconds")
+    ] = None
+    periods: Annotated[
+        Mapping[str, Period],
+        Checked(_name_something),
+        About("poll periods in seconds, by name of a group or of a single point"),
+    ] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class ModbusDevice:
+    """What the driver is built from: the options, and the register map that `profile` names."""
+
+    options: ModbusConfig
+    map: RegisterMap
+
+
+def prepare(options: ModbusConfig, site_dir: Path | None) -> ModbusDevice:
+    """Return the options with their register map.
+
+    Raises:
+        ValueError: the profile cannot be used; `Checked` has told so before, unless the file was
+            changed in between.
+    """
+    return ModbusDevice(options, _map(options.profile, site_dir))
+
+
+def poll_groups(device: ModbusDevice) -> tuple[PollGroup, ...]:
     """Return the groups of the profile that have points, with the periods of the site.
 
     A point that the site gives a period of its own makes a group under its own name.
     """
-    profile = config.map
-    periods = dict(profile.periods)
-    if config.period_s is not None:
-        periods[next(iter(periods))] = config.period_s
+    options, known = device.options, device.map
+    periods = dict(known.periods)
+    if options.period_s is not None:
+        periods[next(iter(periods))] = options.period_s
     members: dict[str, list[PointId]] = {name: [] for name in periods}
-    for name, group in profile.groups.items():
-        own = name in config.periods and name not in profile.periods
+    for name, group in known.groups.items():
+        own = name in options.periods and name not in known.periods
         members.setdefault(name if own else group, []).append(name)
-    periods.update(config.periods)
+    periods.update(options.periods)
     return tuple(
-        PollGroup(
-            group, PointTable(*(profile.points[name].point for name in names)), periods[group]
-        )
+        PollGroup(group, PointTable(*(known.points[name].point for name in names)), periods[group])
         for group, names in members.items()
         if names
     )
+
+
+def _map(profile: str, site_dir: Path | None) -> RegisterMap:
+    from drivers.modbus.profile import load_profile  # noqa: PLC0415 - never in the agent
+
+    return load_profile(profile, site_dir).map

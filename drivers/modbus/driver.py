@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from drivers.media.framing import ByteLine
 from drivers.modbus.codec import compile_decoder
-from drivers.modbus.config import ModbusConfig, poll_groups
+from drivers.modbus.config import ModbusConfig, ModbusDevice, poll_groups, prepare
 from drivers.modbus.encode import as_bool, encode_value, merge_bits
 from drivers.modbus.fields import MappedPoint, Span
 from drivers.modbus.framing import Question, Speech
@@ -24,7 +24,6 @@ from drivers.modbus.refusal import (
     raise_for_write,
     whole_refusal,
 )
-from drivers.modbus.schema import ProfileModel
 from gateway.model.driver import Manifest, PollGroup, Priority
 from gateway.model.errors import CommandRefusedError, NoResponseError
 from gateway.model.ids import PointId
@@ -48,13 +47,15 @@ class Modbus:
     that is given, all are asked.
     """
 
-    def __init__(self, config: ModbusConfig, line: ByteLine) -> None:
-        """Take the options of the device and the line it is on.
+    def __init__(self, device: ModbusDevice, line: ByteLine) -> None:
+        """Take the options of the device with its register map, and the line it is on.
 
         Raises:
             ValueError: the unit identifier or the framing does not go with this kind of line.
         """
+        config = device.options
         self._config: Final = config
+        self._map: Final = device.map
         self._line: Final = line
         mbap = config.framing == "mbap" or (config.framing == "auto" and line.medium == "tcp")
         if mbap and line.medium != "tcp":
@@ -64,14 +65,14 @@ class Modbus:
             msg = f"unit {config.unit} is no address on a serial line: use 1 to 247"
             raise ValueError(msg)
         self._speech: Final = Speech(config.unit, mbap=mbap)
-        limits = config.map.limits
+        limits = device.map.limits
         self._limits: Final = Limits(
             max_registers=config.max_registers or limits.max_registers,
             max_bits=limits.max_bits,
             max_gap=limits.max_gap if config.max_gap is None else config.max_gap,
             never=limits.never,
         )
-        self._groups: Final = poll_groups(config)
+        self._groups: Final = poll_groups(device)
         self._lore: Final = Lore()
         self._compiled: Final[dict[PollGroup, CompiledGroup]] = {}
         self._writing: Final = asyncio.Lock()
@@ -188,7 +189,7 @@ class Modbus:
     def _plan(self, group: PollGroup) -> CompiledGroup:
         compiled = self._compiled.get(group)
         if compiled is None:
-            points = [self._config.map.points[point.name] for point in group.table]
+            points = [self._map.points[point.name] for point in group.table]
             compiled = compile_group(points, self._limits, self._lore, self._speech)
             self._compiled[group] = compiled
         return compiled
@@ -231,7 +232,7 @@ class Modbus:
             FrameError: likewise: what came back is no answer.
             BusUnavailableError: the line is gone.
         """
-        mapped = self._config.map.points.get(point)
+        mapped = self._map.points.get(point)
         if mapped is None or not mapped.point.writable:
             why = "there is no such point" if mapped is None else "it cannot be written"
             msg = f"{point}: {why} in profile {self._config.profile}"
@@ -303,12 +304,18 @@ class Modbus:
 
     def recall(self, memory: Mapping[str, Any]) -> None:  # Any: plain JSON values
         """Take back seams; those at edges of no points (the profile has changed) are dropped."""
-        self._lore.load(memory, [mapped.field.span for mapped in self._config.map.points.values()])
+        self._lore.load(memory, [mapped.field.span for mapped in self._map.points.values()])
         self._compiled.clear()
 
 
 def _address(config: ModbusConfig) -> Hashable:
     return config.unit
+
+
+def _profile_schema() -> dict[str, Any]:  # Any: a JSON Schema
+    from drivers.modbus.schema import ProfileModel  # noqa: PLC0415 - never in the agent
+
+    return ProfileModel.model_json_schema()
 
 
 MANIFEST: Final = Manifest(
@@ -317,5 +324,6 @@ MANIFEST: Final = Manifest(
     config=ModbusConfig,
     build=Modbus,
     address=_address,
-    profile=ProfileModel,
+    prepare=prepare,
+    profile_schema=_profile_schema,
 )

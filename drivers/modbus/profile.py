@@ -18,8 +18,9 @@ from typing import Any, Final
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from drivers.modbus.fields import MappedPoint, Span
-from drivers.modbus.plan import Limits, overlap
+from drivers.modbus.fields import Span
+from drivers.modbus.plan import overlap
+from drivers.modbus.register_map import RegisterMap
 from drivers.modbus.schema import PointModel, ProfileModel, Texts, VectorModel
 from gateway.model.errors import Mistake
 from gateway.model.ids import PointId
@@ -42,16 +43,11 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Profile:
-    """A checked register map."""
+    """A checked profile."""
 
-    name: str
+    map: RegisterMap
+    """All that the driver needs of it."""
     title: Texts
-    limits: Limits
-    periods: Mapping[str, float]
-    """Seconds of each group; the first is the default group."""
-    points: Mapping[PointId, MappedPoint]
-    groups: Mapping[PointId, str]
-    """The group of each point."""
     vectors: Sequence[VectorModel] = field(default_factory=tuple)
 
 
@@ -140,15 +136,14 @@ def _build(model: ProfileModel) -> Profile:
             group = f"every_{point.period_s:g}s"
             periods[group] = point.period_s
         groups[PointId(point.name)] = group
-    return Profile(
+    register_map = RegisterMap(
         name=model.name,
-        title=model.title,
         limits=model.limits.build(),
         periods=periods,
         points={PointId(point.name): point.build() for point in model.point},
         groups=groups,
-        vectors=tuple(model.vector),
     )
+    return Profile(register_map, model.title, tuple(model.vector))
 
 
 Loc = tuple[int | str, ...]

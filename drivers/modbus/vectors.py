@@ -21,7 +21,7 @@ _CLOSE: Final = 1e-9
 def check_vectors(profile: Profile) -> list[str]:
     """Return one sentence for everything in which the vectors and the points disagree."""
     return [
-        f"{profile.name}, vector {number}: {problem}"
+        f"{profile.map.name}, vector {number}: {problem}"
         for number, vector in enumerate(profile.vectors, start=1)
         for problem in _check(profile, vector)
     ]
@@ -36,7 +36,7 @@ def _check(profile: Profile, vector: VectorModel) -> list[str]:
     size = (count + 7) // 8 if span.table.bits else count * 2
     if answer[:2] != bytes((function, size)) or len(answer) != size + 2:
         return [f"{vector.answer} is no answer to {vector.request}"]
-    inside = [mapped for mapped in profile.points.values() if _covers(span, mapped.field.span)]
+    inside = [mapped for mapped in profile.map.points.values() if _covers(span, mapped.field.span)]
     cells, flags = compile_decoder(span, inside).decode(answer, 2)
     names = [mapped.point.name for mapped in inside]
     problems = _outside(vector, names)

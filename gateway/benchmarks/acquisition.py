@@ -17,7 +17,8 @@ from gateway.config.loading import read
 from gateway.model.clock import SystemClock
 from gateway.model.event import Event
 from gateway.model.reading import Reading
-from gateway.plugins import Assembly, assemble
+from gateway.plugins.assembling import assemble
+from gateway.plugins.assembly import Assembly
 
 WARM_UP_S = 0.5
 """Connections stand and plans are compiled by then."""
@@ -49,7 +50,7 @@ def pollers_of(assembly: Assembly, tally: Tally) -> list[Poller]:
         devices = [
             PolledDevice(
                 device.id,
-                device.manifest.build(device.config, medium),
+                device.manifest.build(device.prepared, medium),
                 retries=device.retries,
                 heartbeat_s=device.heartbeat_s,
             )

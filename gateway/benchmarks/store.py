@@ -20,7 +20,8 @@ from gateway.keys.opening import open_device_key
 from gateway.model.clock import Instant, SystemClock
 from gateway.model.ids import BootId, DeviceId
 from gateway.model.reading import PointTable, Reading
-from gateway.plugins import Assembly, assemble
+from gateway.plugins.assembling import assemble
+from gateway.plugins.assembly import Assembly
 from gateway.store.outbox import Outbox
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
@@ -100,7 +101,7 @@ class Load:
         """Ask each driver for its points; opens nothing."""
         media = {line.id: line.manifest.build(line.id, line.config) for line in self.assembly.lines}
         for device in self.assembly.devices:
-            driver = device.manifest.build(device.config, media[device.line])
+            driver = device.manifest.build(device.prepared, media[device.line])
             for group in driver.groups:
                 start = [self.rng.randrange(1000, 60000) for _ in group.table]
                 self._values[device.id, group.table] = start

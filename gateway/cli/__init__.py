@@ -1,22 +1,32 @@
-"""`mayak`: finds the sub-command by entry point, loads that one and no other.
+"""`mayak`: finds the sub-command, loads that one and no other.
 
-An entry point under `gateway.commands` names a Typer app, or a plain function that takes the
-arguments and returns the exit code (for what must start light).
+Those of the gateway itself stand in a table here: to look up entry points costs the agent memory it
+never gives back. All others come by entry point under `gateway.commands`. Either names a Typer app,
+or a plain function that takes the arguments and returns the exit code (for what must start light).
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import sys
-from collections.abc import Callable, Sequence
-from importlib.metadata import EntryPoint, entry_points, version
+from collections.abc import Callable, Mapping, Sequence
 from types import FunctionType
 from typing import Final
 
+from gateway import __version__
 from gateway.model.errors import ConfigError, GatewayError
+from gateway.plugins.places import Place
 
 GROUP: Final = "gateway.commands"
+OURS: Final[Mapping[str, Callable[[], object]]] = {
+    "run": Place("gateway.cli.run:main"),
+    "check": Place("gateway.cli.check:check"),
+    "config": Place("gateway.cli.check:config"),
+    "read": Place("gateway.cli.device:read"),
+    "write": Place("gateway.cli.device:write"),
+    "store": Place("gateway.cli.store:app"),
+}
+"""Loaders of the gateway's own commands."""
 EX_USAGE: Final = 64
 EX_UNAVAILABLE: Final = 69
 EX_INTERRUPTED: Final = 130
@@ -25,21 +35,38 @@ EX_INTERRUPTED: Final = 130
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one sub-command and return its exit code; 0 only for success."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    known = {entry.name: entry for entry in entry_points(group=GROUP)}
     match arguments:
         case [] | ["-h" | "--help" | "help"]:
-            return _run("help", lambda _arguments: _list(known), [])
+            return _run("help", lambda _arguments: _list(_known()), [])
         case ["-V" | "--version"]:
-            sys.stdout.write(f"mayak {version('mayak')}\n")
+            sys.stdout.write(f"mayak {__version__}\n")
             return os.EX_OK
-        case [name, *rest] if name in known:
-            return _run(name, known[name].load(), rest)
-        case [name, *_]:
-            near = difflib.get_close_matches(name, known)
-            hint = f" Did you mean {near[0]!r}?" if near else ""
-            sys.stderr.write(f"mayak: there is no command {name!r}.{hint} See: mayak --help\n")
-            return EX_USAGE
+        case [name, *rest] if name in OURS:
+            return _run(name, OURS[name](), rest)
+        case [name, *rest]:
+            known = _known()
+            if name in known:
+                return _run(name, known[name](), rest)
+            _say_unknown(name, known)
     return EX_USAGE
+
+
+def _known() -> dict[str, Callable[[], object]]:
+    """Return the loaders of all commands, ours and others."""
+    from importlib.metadata import entry_points  # noqa: PLC0415 - not in the agent
+
+    others: dict[str, Callable[[], object]] = {
+        entry.name: entry.load for entry in entry_points(group=GROUP)
+    }
+    return {**others, **OURS}
+
+
+def _say_unknown(name: str, known: Mapping[str, object]) -> None:
+    from difflib import get_close_matches  # noqa: PLC0415 - not in the agent
+
+    near = get_close_matches(name, known)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    sys.stderr.write(f"mayak: there is no command {name!r}.{hint} See: mayak --help\n")
 
 
 def _run(name: str, command: object, arguments: list[str]) -> int:
@@ -79,10 +106,10 @@ def _run_typer(name: str, app: object, arguments: list[str]) -> int:
     return os.EX_OK
 
 
-def _list(known: dict[str, EntryPoint]) -> int:
+def _list(known: Mapping[str, Callable[[], object]]) -> int:
     sys.stdout.write("mayak: the edge gateway of a smart city\n\nmayak COMMAND [...]\n\n")
-    for name, entry in sorted(known.items()):
-        sys.stdout.write(f"  {name:10} {_summary(entry.load())}\n")
+    for name, load in sorted(known.items()):
+        sys.stdout.write(f"  {name:10} {_summary(load())}\n")
     sys.stdout.write("\nmayak COMMAND --help says more of each.\n")
     return os.EX_OK
 

@@ -25,7 +25,9 @@ from gateway.config.schema import profile_schema, site_schema
 from gateway.messages.catalogue import language, text
 from gateway.messages.formatting import Language
 from gateway.model.errors import ConfigError, Mistake
-from gateway.plugins import Assembly, Catalogue, assemble
+from gateway.plugins.assembling import assemble, not_there, parts
+from gateway.plugins.assembly import Assembly
+from gateway.plugins.finding import Catalogue
 
 WIDE: Final = 200
 """Columns of a table that goes into a file or a pipe."""
@@ -68,7 +70,7 @@ def check_site(
     try:
         assembly = assemble(draft)
         if probe or not as_json:
-            notes = assembly.not_there(_document(draft), chosen)
+            notes = not_there(assembly, _document(draft), chosen)
     except ConfigError as error:
         mistakes = error.mistakes
     if probe:
@@ -99,7 +101,7 @@ def explain(site: SitePath, *, as_json: AsJson = False, lang: Lang = None) -> No
     """Show each value that counts, and where it came from."""
     chosen = lang or language()
     assembly, document = _assembled(site, chosen, as_json=as_json)
-    rows = explained(assembly.parts(), document)
+    rows = explained(parts(assembly, document), document)
     if as_json:
         _print_json(
             [
@@ -136,7 +138,7 @@ def diff(
     before, old_document = _assembled(old, chosen, as_json=as_json)
     after, new_document = _assembled(new, chosen, as_json=as_json)
     folders = (old_document.folder, new_document.folder)
-    difference = compare(before.parts(), after.parts(), folders)
+    difference = compare(parts(before, old_document), parts(after, new_document), folders)
     if as_json:
         _print_json(
             {

@@ -29,7 +29,8 @@ from gateway.model.clock import SystemClock
 from gateway.model.command import Outcome
 from gateway.model.errors import GatewayError
 from gateway.model.ids import DeviceId
-from gateway.plugins import Assembly, assemble
+from gateway.plugins.assembling import assemble
+from gateway.plugins.assembly import Assembly
 
 read = typer.Typer(help="Read one device now.")
 write = typer.Typer(help="Set one point of a device now, and read it back.")
@@ -141,7 +142,7 @@ async def _opened(assembly: Assembly, device: DeviceId) -> AsyncIterator[Poller]
     spec = next(each for each in assembly.devices if each.id == device)
     line = next(each for each in assembly.lines if each.id == spec.line)
     medium = line.manifest.build(line.id, line.config)
-    driver = spec.manifest.build(spec.config, medium)
+    driver = spec.manifest.build(spec.prepared, medium)
     poller = Poller(
         medium,
         [PolledDevice(device, driver, retries=spec.retries)],

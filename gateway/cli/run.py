@@ -1,19 +1,18 @@
-"""`mayak run SITE.toml`: the agent. Light: no terminal library is loaded."""
+"""`mayak run SITE.toml`: the agent.
+
+Light: no terminal library is loaded, and what checks the site file works in a child process. The
+rest of the agent is imported while the child is at it, hence inside of `main`.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from gateway.app import run_agent
-from gateway.config.loading import read
-from gateway.health import logs
-from gateway.model.clock import SystemClock
-from gateway.plugins import assemble
+from gateway.plugins.apart import SiteApart
 
 
 def main(argv: Sequence[str]) -> int:
@@ -24,7 +23,14 @@ def main(argv: Sequence[str]) -> int:
         "--log", choices=("json", "text"), default="json", help="form of the log on standard error"
     )
     options = parser.parse_args(argv)
-    assembly = assemble(read(options.site))
+    apart = SiteApart(options.site)
+    import asyncio  # noqa: PLC0415 - see above, here and below
+
+    from gateway.app import run_agent  # noqa: PLC0415
+    from gateway.health import logs  # noqa: PLC0415
+    from gateway.model.clock import SystemClock  # noqa: PLC0415
+
+    assembly = apart.assembly()
     writing = logs.set_up(sys.stderr, options.log)
     try:
         asyncio.run(run_agent(assembly, SystemClock(), lambda: writing.dropped))

@@ -3,34 +3,48 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Mapping
+from dataclasses import fields
 from typing import Any, Final, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticInvalidForJsonSchema
 from pydantic_core import ErrorDetails
 
 from gateway.config.document import Document
-from gateway.config.positions import KeyPath
 from gateway.config.wording import Schema, allowed, found, listed, nearest, resolve
 from gateway.messages.catalogue import text
 from gateway.messages.formatting import Language
-from gateway.model.errors import ConfigError, Mistake
+from gateway.model.errors import ConfigError, KeyPath, Mistake
+from gateway.model.options import SITE_DIR, Options
 
-ModelT = TypeVar("ModelT", bound=BaseModel)
+OptionsT = TypeVar("OptionsT", bound=Options)
 
 _OUR_WORDS: Final = frozenset({"value_error", "assertion_error"})
-"""Kinds of errors whose text a validator of ours wrote."""
+"""Kinds of errors whose text a check of ours wrote."""
+_ADAPTERS: Final[dict[type[Options], TypeAdapter[Any]]] = {}  # Any: of the type beside it
+_UNKNOWN: Final = frozenset({"extra_forbidden", "unexpected_keyword_argument"})
+
+
+def adapter(model: type[OptionsT]) -> TypeAdapter[OptionsT]:
+    """Return what checks a table of options, and knows its JSON Schema; made once for each."""
+    made: TypeAdapter[OptionsT] = _ADAPTERS.get(model) or TypeAdapter(model)
+    return _ADAPTERS.setdefault(model, made)
+
+
+def names_of(model: type[Options]) -> tuple[str, ...]:
+    """Return the names of the options of a table, in their order."""
+    return tuple(each.name for each in fields(model))  # type: ignore[arg-type]  # a dataclass
 
 
 def validate(
-    model: type[ModelT],
+    model: type[OptionsT],
     values: Mapping[str, Any],  # Any: as TOML has them
     document: Document,
     path: KeyPath,
     lang: Language,
     also_known: tuple[str, ...] = (),
-) -> tuple[ModelT | None, list[Mistake]]:
-    """Make a model of a table of the document.
+) -> tuple[OptionsT | None, list[Mistake]]:
+    """Make options of a table of the document.
 
     Args:
         model: of which kind.
@@ -41,10 +55,10 @@ def validate(
         also_known: names of options of the same table that are checked elsewhere.
 
     Returns:
-        The model and no mistake, or no model and every mistake.
+        The options and no mistake, or no options and every mistake.
     """
     try:
-        made = model.model_validate(values, context={"site_dir": document.folder})
+        made = adapter(model).validate_python(values, context={SITE_DIR: document.folder})
     except ConfigError as error:  # a driver found mistakes in a file of its own
         return None, list(error.mistakes)
     except ValidationError as error:
@@ -57,7 +71,7 @@ def validate(
 
 def option_giving(
     value: Hashable,
-    config: BaseModel,
+    config: Options,
     table: Mapping[str, Any],  # Any: as TOML has them
 ) -> tuple[str, ...]:
     """Return the one option of a plugin that is written as `value`, or nothing.
@@ -70,25 +84,25 @@ def option_giving(
     wanted = value[0] if isinstance(value, tuple) and value else value
     names = [
         name
-        for name in type(config).model_fields
+        for name in names_of(type(config))
         if name in table and type(table[name]) is type(wanted) and table[name] == wanted
     ]
     return tuple(names) if len(names) == 1 else ()
 
 
-def option_named_in(reason: str, config: BaseModel) -> tuple[str, ...]:
+def option_named_in(reason: str, config: Options) -> tuple[str, ...]:
     """Return the one option whose text `reason` repeats, or nothing."""
-    values = {name: getattr(config, name) for name in type(config).model_fields}
+    values = {name: getattr(config, name) for name in names_of(type(config))}
     names = [name for name, value in values.items() if isinstance(value, str) and value in reason]
     return tuple(names) if len(names) == 1 else ()
 
 
 class _Explainer:
-    """Explains the errors of one model."""
+    """Explains the errors of one table of options."""
 
     def __init__(
         self,
-        model: type[BaseModel],
+        model: type[Options],
         values: Mapping[str, Any],  # Any: as TOML has them
         document: Document,
         path: KeyPath,
@@ -101,7 +115,7 @@ class _Explainer:
         self._lang = lang
         self._also_known = also_known
         try:
-            self._schema: Schema = model.model_json_schema()
+            self._schema: Schema = adapter(model).json_schema()
         except PydanticInvalidForJsonSchema:
             self._schema = {}  # a type without a schema: what is allowed is told by pydantic
 
@@ -116,7 +130,7 @@ class _Explainer:
         meant = {
             (*inside[:-1], nearest(inside[-1], self._known(inside)))
             for detail, inside in zip(details, at, strict=True)
-            if detail["type"] == "extra_forbidden"
+            if detail["type"] in _UNKNOWN
         }
         for detail, inside in zip(details, at, strict=True):
             refusal = detail.get("ctx", {}).get("error")
@@ -133,7 +147,7 @@ class _Explainer:
         match detail["type"]:
             case "missing":
                 return self._missing(inside)
-            case "extra_forbidden":
+            case kind if kind in _UNKNOWN:
                 return self._unknown(inside)
             case kind if kind in _OUR_WORDS:
                 said = str(detail.get("ctx", {}).get("error", detail["msg"]))

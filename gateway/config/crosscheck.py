@@ -10,13 +10,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from gateway.config.checking import adapter, names_of
 from gateway.config.document import Document
-from gateway.config.positions import KeyPath
 from gateway.config.site import KeyOptions, Site, is_this_machine
 from gateway.config.wording import allowed, found, listed, nearest
 from gateway.messages.catalogue import text
 from gateway.messages.formatting import Language
-from gateway.model.errors import Mistake
+from gateway.model.errors import KeyPath, Mistake
 
 Table = Mapping[str, Any]  # Any: as TOML has them
 _NAMED: Final = ("consumer", "line", "device")
@@ -39,7 +39,7 @@ _STORES: Final = {
     "pkcs11": _StoreOptions(("pkcs11_module", "pkcs11_token", "pkcs11_key", "pin_file")),
     "tpm2": _StoreOptions(("tpm2_handle",), ("tpm2_tcti", "pin_file")),
 }
-_KEY_OPTIONS: Final = frozenset(KeyOptions.model_fields)
+_KEY_OPTIONS: Final = frozenset(names_of(KeyOptions))
 
 
 def crosscheck(document: Document, lang: Language) -> list[Mistake]:
@@ -62,6 +62,13 @@ def tables(document: Document, section: str) -> Iterator[tuple[KeyPath, Table]]:
                 yield (section, place), table
 
 
+def uplink_paths(site: Site, document: Document) -> list[KeyPath]:
+    """Return where each uplink stands: a single one may be `[uplink]`."""
+    if isinstance(document.tree.get("uplink"), Mapping):
+        return [("uplink",)]
+    return [("uplink", place) for place in range(len(site.uplink))]
+
+
 def no_such(value: str, known: Iterable[str], lang: Language) -> str:
     """Return the message that a name leads nowhere, with those that do."""
     names = list(known)
@@ -79,12 +86,12 @@ def files_not_there(site: Site, document: Document, lang: Language) -> list[Mist
     """Return the files of keys and certificates that are named and are not there now."""
     return [
         document.mistake(path, text("config-file-missing", lang, file=str(file)))
-        for path, file in _key_files(site)
+        for path, file in _key_files(site, document)
         if not file.is_file()
     ]
 
 
-def _key_files(site: Site) -> Iterator[tuple[KeyPath, Path]]:
+def _key_files(site: Site, document: Document) -> Iterator[tuple[KeyPath, Path]]:
     keys = site.keys
     yield ("keys", "device_certificate"), keys.device_certificate
     for option in ("device_key", "pin_file", "pkcs11_module"):
@@ -95,7 +102,7 @@ def _key_files(site: Site) -> Iterator[tuple[KeyPath, Path]]:
             yield ("consumer", place, "hpke_keys", number), file
         for number, file in enumerate(consumer.sign_keys):
             yield ("consumer", place, "sign_keys", number), file
-    for uplink, path in zip(site.uplink, site.uplink_paths, strict=True):
+    for uplink, path in zip(site.uplink, uplink_paths(site, document), strict=True):
         for option in ("ca", "certificate", "key"):
             if chosen := getattr(uplink, option):
                 yield (*path, option), chosen
@@ -145,7 +152,7 @@ def _keys(document: Document, lang: Language) -> Iterator[Mistake]:
     meant = {nearest(name, _KEY_OPTIONS) for name in keys if name not in _KEY_OPTIONS}
     for name in _STORES[store].needs:
         if name not in keys and name not in meant:
-            schema = KeyOptions.model_json_schema()
+            schema = adapter(KeyOptions).json_schema()
             what = allowed(schema["properties"][name], schema, lang, name=name)
             message = text("config-missing", lang, name=name, allowed=what)
             yield document.mistake(("keys", name), message)

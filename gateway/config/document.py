@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from gateway.config.positions import MAX_DEPTH, KeyPath, Positions, scan
+from gateway.config.positions import MAX_DEPTH, Positions, scan
 from gateway.messages.catalogue import text
 from gateway.messages.formatting import Language
-from gateway.model.errors import ConfigError, Mistake
+from gateway.model.errors import ConfigError, KeyPath, Mistake, option_name
 
 MAX_MIB: Final = 4
 _AT_LINE: Final = re.compile(r"(?s)(?P<what>.*) \(at (?:line (?P<line>\d+), .*|end of .*)\)")
@@ -63,11 +63,6 @@ class Document:
         """Return a mistake about what stands, or should stand, at `path`."""
         line = self.positions.find(path).line
         return Mistake(self.file, line, option_name(path), message)
-
-
-def option_name(path: KeyPath) -> str:
-    """Return the option as a person names it: `line.baud_rate`, without places in arrays."""
-    return ".".join(part for part in path if isinstance(part, str))
 
 
 def read_document(file: Path, lang: Language) -> Document:

@@ -89,4 +89,4 @@ def _drafted(document: Document, lang: Language) -> Draft:
     mistakes += crosscheck(document, lang)
     if site is None or mistakes:
         return Draft(document, None, in_order(mistakes), lang)
-    return Draft(document, site.read_from(document), (), lang)
+    return Draft(document, site, (), lang)

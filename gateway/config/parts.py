@@ -6,10 +6,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from pydantic import BaseModel
-
-from gateway.config.positions import KeyPath
+from gateway.config.checking import names_of
+from gateway.config.crosscheck import uplink_paths
+from gateway.config.document import Document
 from gateway.config.site import Site
+from gateway.model.errors import KeyPath
+from gateway.model.options import Options
 
 
 class Effective(NamedTuple):
@@ -35,25 +37,32 @@ class Part:
         return self.section, self.name
 
 
-def parts_of(site: Site, plugin_options: Mapping[KeyPath, BaseModel]) -> tuple[Part, ...]:
+def parts_of(
+    site: Site, document: Document, plugin_options: Mapping[KeyPath, Options]
+) -> tuple[Part, ...]:
     """Return every table of a site.
 
     Args:
         site: the site.
+        document: the file it was read from.
         plugin_options: the checked options of media and drivers, by the path of their table.
     """
-    return tuple(_parts(site, plugin_options))
+    return tuple(_parts(site, document, plugin_options))
 
 
-def _parts(site: Site, plugin_options: Mapping[KeyPath, BaseModel]) -> Iterator[Part]:
-    for section in type(site).model_fields:
+def _parts(
+    site: Site, document: Document, plugin_options: Mapping[KeyPath, Options]
+) -> Iterator[Part]:
+    for section in names_of(type(site)):
         value = getattr(site, section)
-        if isinstance(value, BaseModel):
+        if isinstance(value, Options):
             yield Part(section, "", dict(_flat(value, (section,))))
             continue
         uplinks = section == "uplink"
         paths: list[KeyPath] = (
-            site.uplink_paths if uplinks else [(section, place) for place in range(len(value))]
+            uplink_paths(site, document)
+            if uplinks
+            else [(section, place) for place in range(len(value))]
         )
         for path, table in zip(paths, value, strict=True):
             options = dict(_flat(table, path))
@@ -62,19 +71,19 @@ def _parts(site: Site, plugin_options: Mapping[KeyPath, BaseModel]) -> Iterator[
             yield Part(section, table.consumer if uplinks else table.id, options)
 
 
-def _flat(model: BaseModel, path: KeyPath) -> Iterator[tuple[str, Effective]]:
-    for name in type(model).model_fields:
-        yield from _flat_value(getattr(model, name), name, (*path, name))
+def _flat(options: Options, path: KeyPath) -> Iterator[tuple[str, Effective]]:
+    for name in names_of(type(options)):
+        yield from _flat_value(getattr(options, name), name, (*path, name))
 
 
 def _flat_value(value: object, name: str, path: KeyPath) -> Iterator[tuple[str, Effective]]:
     inner: Iterable[tuple[str | int, object]]
     match value:
-        case BaseModel():
-            inner = [(each, getattr(value, each)) for each in type(value).model_fields]
+        case Options():
+            inner = [(each, getattr(value, each)) for each in names_of(type(value))]
         case dict() if value:
             inner = value.items()
-        case list() | tuple() if any(isinstance(each, BaseModel) for each in value):
+        case list() | tuple() if any(isinstance(each, Options) for each in value):
             inner = list(enumerate(value))
         case _:
             yield name, Effective(value, path)

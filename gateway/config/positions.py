@@ -16,8 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
-KeyPath = tuple[str | int, ...]
-"""Names of tables and keys, and places in arrays, from the root."""
+from gateway.model.errors import KeyPath
 
 
 class Position(NamedTuple):

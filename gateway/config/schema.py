@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from pydantic import BaseModel
-
+from gateway.config.checking import adapter
 from gateway.config.site import DeviceOptions, LineOptions, Site
 from gateway.model.driver import Manifest, MediumManifest
+from gateway.model.options import Options
 
 DIALECT: Final = "https://json-schema.org/draft/2020-12/schema"
 _REF: Final = "#/$defs/"
@@ -21,7 +21,7 @@ def site_schema(media: Sequence[MediumManifest], drivers: Sequence[Manifest]) ->
 
     A line is one of the kinds that `medium` names, a device one of those that `driver` names.
     """
-    schema = Site.model_json_schema()
+    schema = adapter(Site).json_schema()
     definitions: Schema = schema.setdefault("$defs", {})
     definitions.pop(LineOptions.__name__, None)
     definitions.pop(DeviceOptions.__name__, None)
@@ -37,33 +37,29 @@ def site_schema(media: Sequence[MediumManifest], drivers: Sequence[Manifest]) ->
 def profile_schema(drivers: Sequence[Manifest]) -> Schema | None:
     """Return the schema of a profile, or None when no driver has profiles.
 
-    A driver with profiles names their model in an attribute `profile` of its manifest.
+    A driver with profiles names their schema in its manifest.
     """
-    models: list[type[BaseModel]] = [
-        model
-        for model in (getattr(manifest, "profile", None) for manifest in drivers)
-        if isinstance(model, type) and issubclass(model, BaseModel)
-    ]
-    if not models:
+    schemas = [manifest.profile_schema() for manifest in drivers if manifest.profile_schema]
+    if not schemas:
         return None
-    if len(models) == 1:
-        return {"$schema": DIALECT, **models[0].model_json_schema()}
+    if len(schemas) == 1:
+        return {"$schema": DIALECT, **schemas[0]}
     definitions: Schema = {}
-    kinds = [_included(model, model.__name__, definitions) for model in models]
+    kinds = [_included(schema, str(schema["title"]), definitions) for schema in schemas]
     return {"$schema": DIALECT, "oneOf": kinds, "$defs": definitions}
 
 
 def _kind(
     section: str,
     option: str,
-    common: type[BaseModel],
+    common: type[Options],
     manifest: MediumManifest | Manifest,
     definitions: Schema,
 ) -> Schema:
     """Return the schema of one table: the common options and those of the plugin."""
     prefix = f"{section}_{manifest.name}"
-    ours = _included(common, prefix, definitions)
-    theirs = _included(manifest.config, prefix, definitions)
+    ours = _included(adapter(common).json_schema(), prefix, definitions)
+    theirs = _included(adapter(manifest.config).json_schema(), prefix, definitions)
     properties = {**ours["properties"], **theirs.get("properties", {})}
     properties[option] = {**properties[option], "const": manifest.name}
     properties[option].pop("pattern", None)
@@ -77,9 +73,9 @@ def _kind(
     }
 
 
-def _included(model: type[BaseModel], prefix: str, definitions: Schema) -> Schema:
-    """Return a model's schema; its definitions go to the shared ones under names of their own."""
-    schema = model.model_json_schema()
+def _included(schema: Schema, prefix: str, definitions: Schema) -> Schema:
+    """Return a schema whose definitions went to the shared ones under names of their own."""
+    schema = dict(schema)
     inner: Schema = schema.pop("$defs", {})
     names = {name: f"{prefix}_{name}" for name in inner}
     for name, definition in inner.items():

@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from pydantic import BaseModel
-
 from gateway.model.ids import LineId, PointId
+from gateway.model.options import Options
 from gateway.model.reading import PointTable, Sample, Value
 
 
@@ -134,6 +134,11 @@ class PlanningDriver(Protocol):
         ...
 
 
+def as_they_are(options: Any, _site_dir: Path | None) -> Any:
+    """Return the options: a driver that needs nothing else is built from them."""
+    return options
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """What an entry point under `gateway.drivers` names."""
@@ -141,16 +146,17 @@ class Manifest:
     name: str
     media: Sequence[str]
     """Names of the media (entry points under `gateway.media`) this driver can speak over."""
-    config: type[BaseModel]
-    """Options of one device beside `id`, `line`, `driver`, validated with `context={"site_dir":
-    Path}`."""
-    build: Callable[
-        [Any, Any], PolledDriver
-    ]  # Any: an instance of `config`, and the medium it was given
+    config: type[Options]
+    """Options of one device beside `id`, `line`, `driver`."""
+    build: Callable[[Any, Any], PolledDriver]  # Any: what `prepare` returned, and its medium
     address: Callable[[Any], Hashable]
     """The place on the line from the options: two devices of one line may not share it."""
-    profile: type[BaseModel] | None = None
-    """What a profile file of this driver holds, when it has profiles: for editors and checks."""
+    prepare: Callable[[Any, Path | None], Any] = as_they_are  # Any: an instance of `config`
+    """Takes the options and the folder of the site file, and returns what `build` is given: plain
+    data that pickles. Called where the site is checked, never in the agent: what it reads and
+    imports costs the agent nothing. Raises ValueError, as a `Checked` option does."""
+    profile_schema: Callable[[], dict[str, Any]] | None = None  # Any: a JSON Schema
+    """Returns what a profile file of this driver may hold, when it has profiles: for editors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +164,7 @@ class MediumManifest:
     """What an entry point under `gateway.media` names."""
 
     name: str
-    config: type[BaseModel]
+    config: type[Options]
     """Options of one line beside `id` and `medium`."""
     build: Callable[[LineId, Any], Medium]  # Any: an instance of `config`
     resource: Callable[[Any], Hashable]

@@ -30,6 +30,15 @@ class GatewayError(Exception):
     """The root: whatever Mayak raises on purpose."""
 
 
+KeyPath = tuple[str | int, ...]
+"""Where an option stands in a file: names of tables and keys, and places in arrays."""
+
+
+def option_name(path: KeyPath) -> str:
+    """Return an option as a person names it: `line.baud_rate`, without places in arrays."""
+    return ".".join(part for part in path if isinstance(part, str))
+
+
 @dataclass(frozen=True, slots=True)
 class Mistake:
     """One thing wrong in a configuration: where, which option, what was found, what is allowed."""

@@ -5,10 +5,9 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 
-from gateway.config.positions import KeyPath
 from gateway.config.site import ConsumerOptions, Site, UplinkOptions
 from gateway.keys.platform import Signers, load_signers
-from gateway.model.errors import ConfigError
+from gateway.model.errors import ConfigError, KeyPath
 from gateway.model.ids import Audience, ConsumerId
 from gateway.sync.session import Broker, client_context
 
@@ -34,7 +33,8 @@ def ways(site: Site) -> list[Way]:
     """
     consumers = {consumer.id: consumer for consumer in site.consumer}
     found: list[Way] = []
-    for uplink, path in zip(site.uplink, site.uplink_paths, strict=True):
+    for place, uplink in enumerate(site.uplink):
+        path: KeyPath = ("uplink", place)
         taken = {(way.broker.host, way.broker.port) for way in found}
         found.append(_way(site, uplink, path, consumers[uplink.consumer], taken))
     return found

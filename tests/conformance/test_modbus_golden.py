@@ -19,11 +19,11 @@ import pytest
 from drivers.media.line import Line
 from drivers.media.serial_line import SerialLine, SerialLineConfig
 from drivers.media.tcp_line import TcpLine, TcpLineConfig
-from drivers.modbus.config import ModbusConfig
 from drivers.modbus.driver import Modbus
 from gateway.model.errors import DeviceError
 from gateway.model.ids import LineId, PointId
 from gateway.model.reading import Value
+from tests.checked_options import modbus_device
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "modbus"
 TRANSCRIPTS = {path.stem: path.read_text() for path in sorted(GOLDEN.glob("*.txt"))}
@@ -176,8 +176,8 @@ async def test_driver_speaks_as_written(name: str) -> None:
     (profile, unit, framing), steps = read(TRANSCRIPTS[name])
     peer = Peer(steps)
     async with over_tcp(peer) if framing == "mbap" else over_pty(peer) as line:
-        config = ModbusConfig(profile=profile, unit=int(unit), response_timeout_s=TIMEOUT_S)
-        driver = Modbus(config, line)
+        device = modbus_device(profile=profile, unit=int(unit), response_timeout_s=TIMEOUT_S)
+        driver = Modbus(device, line)
         for step in steps:
             try:
                 values, causes = await carry_out(driver, step.order)

@@ -17,11 +17,11 @@ import pytest
 from drivers.media.line import Line
 from drivers.media.serial_line import SerialLine, SerialLineConfig
 from drivers.media.tcp_line import TcpLine, TcpLineConfig
-from drivers.modbus.config import ModbusConfig
 from drivers.modbus.driver import Modbus
 from gateway.model.errors import DeviceRejectedError, FrameError, NoResponseError
 from gateway.model.ids import LineId, PointId
 from gateway.model.reading import Value
+from tests.checked_options import modbus_device
 from tests.null_modem import network_adapter, null_modem
 
 SOURCE = Path(__file__).parents[1] / "peers" / "libmodbus_server.c"
@@ -113,8 +113,7 @@ async def driver(
             line = TcpLine(LINE, TcpLineConfig(host="127.0.0.1", port=port))
             options["framing"] = "rtu"
         stack.push_async_callback(line.close)
-        config = ModbusConfig.model_validate(options, context={"site_dir": tmp_path})
-        yield Modbus(config, line)
+        yield Modbus(modbus_device(tmp_path, **options), line)
 
 
 async def poll(driver: Modbus) -> dict[str, Value | None]:
@@ -165,8 +164,8 @@ async def test_many_polls_in_a_row_give_the_same(driver: Modbus) -> None:
 async def test_the_wrong_framing_is_noticed(program: Path) -> None:
     async with served(program, "tcp") as port:
         line = TcpLine(LINE, TcpLineConfig(host="127.0.0.1", port=int(port)))
-        config = ModbusConfig(profile="demo-light", framing="rtu", response_timeout_s=0.3)
-        driver = Modbus(config, line)
+        device = modbus_device(profile="demo-light", framing="rtu", response_timeout_s=0.3)
+        driver = Modbus(device, line)
         with pytest.raises((NoResponseError, FrameError)):
             await driver.poll(driver.groups[0])
         await line.close()

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 
-from gateway.config.loading import load, parse
+from gateway.config.loading import parse
 from gateway.model.driver import Manifest, Medium, MediumManifest, PolledDriver, PollGroup
 from gateway.model.errors import ConfigError, Mistake
 from gateway.model.ids import LineId, PointId
+from gateway.model.options import Checked, Limits, Options
 from gateway.model.reading import Point, PointTable, Sample
-from gateway.plugins import Assembly, Catalogue, assemble, assemble_file
+from gateway.plugins.assembling import assemble, assemble_file, not_there
+from gateway.plugins.assembly import Assembly
+from gateway.plugins.finding import Catalogue
 
 FILE = Path("site.toml")
 HEAD = """\
@@ -30,48 +32,46 @@ FIRST = HEAD.count("\n") + 1
 """The line after the head."""
 
 
-class WireConfig(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireConfig(Options):
     """Options of a medium that is nothing but a name."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    port: str = Field(min_length=1)
+    port: Annotated[str, Limits(min_length=1)]
     speed: Literal[1200, 9600] = 9600
 
 
-class LampConfig(BaseModel):
+def _find(profile: str, _before: Mapping[str, Any], site_dir: Path | None) -> None:
+    assert site_dir is not None
+    if profile == "broken":
+        raise _BrokenProfileError(site_dir / "profiles/broken.toml")
+
+
+def _never_given(_value: Path, _before: Mapping[str, Any], _site_dir: Path | None) -> None:
+    msg = "this is not an option"
+    raise ValueError(msg)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LampConfig(Options):
     """Options of a driver with all that can go wrong in one."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    unit: int = Field(default=1, ge=1, le=247)
-    profile: str = "plain"
-    period_s: float | None = Field(default=None, gt=0)
+    unit: Annotated[int, Limits(ge=1, le=247)] = 1
+    profile: Annotated[str, Checked(_find)] = "plain"
+    period_s: Annotated[float, Limits(gt=0)] | None = None
     mode: int | Literal["auto"] = "auto"
-    periods: dict[str, float] = Field(default_factory=dict)
-    site_dir: Path | None = None
+    periods: dict[str, float] = field(default_factory=dict)
+    site_dir: Annotated[Path, Checked(_never_given)] | None = None
 
-    @field_validator("site_dir", mode="before")
-    @classmethod
-    def _never_given(cls, value: object) -> object:
-        del value
-        msg = "this is not an option"
-        raise ValueError(msg)
-
-    @model_validator(mode="after")
-    def _find(self, info: ValidationInfo) -> LampConfig:
+    def __post_init__(self) -> None:
+        """Refuse what only all options together show."""
         if self.profile == "unknown":
             msg = f"there is no profile {self.profile!r}"
             raise ValueError(msg)
         if "moon" in self.periods:
             msg = "periods: moon is neither a group nor a point"
             raise ValueError(msg)
-        if self.profile == "broken":
-            context: Mapping[str, Path] = info.context or {}
-            raise _BrokenProfileError(context["site_dir"] / "profiles/broken.toml")
         if self.profile == "refused":
             raise ConfigError([Mistake(Path("p.toml"), 3, "point", "Two points overlap.")])
-        return self
 
 
 class _BrokenProfileError(ValueError):
@@ -190,29 +190,40 @@ def test_a_site_is_put_together_loading_only_what_it_names() -> None:
     assert (line.id, line.manifest.name) == ("one", "wire")
     assert line.config == WireConfig(port="a")
     assert (device.id, device.line, device.manifest) == ("d", "one", LAMP)
-    assert device.config.unit == 3
+    assert device.config == device.prepared == LampConfig(unit=3)
     assert (device.retries, device.heartbeat_s) == (0, 60.0)
     assert resting.id == "e"
     assert assembly.count_points() == 2
 
 
-def test_the_agent_does_not_keep_the_text_of_the_file() -> None:
-    assert _assembled().site.document is None
-
-
-def test_a_site_that_was_loaded_is_put_together_likewise(tmp_path: Path) -> None:
+def test_a_site_file_is_put_together_likewise(tmp_path: Path) -> None:
     file = tmp_path / "site.toml"
     file.write_text(HEAD + _line() + _device(), encoding="utf-8")
-    by_site = assemble(load(file, "en"), CATALOGUE, "en")
-    assert by_site == assemble_file(file, CATALOGUE, "en")
+    assert assemble_file(file, CATALOGUE, "en").lines == _assembled(_line()).lines
     file.write_text(HEAD + _device(), encoding="utf-8")
     with pytest.raises(ConfigError):
         assemble_file(file, CATALOGUE)
 
 
-def test_a_site_made_in_code_stands_in_no_file_and_is_refused() -> None:
-    with pytest.raises(ValueError, match="in no file"):
-        assemble(_assembled().site, CATALOGUE)
+def test_a_driver_prepares_what_it_is_built_from_where_the_site_is_checked() -> None:
+    def prepare(options: LampConfig, site_dir: Path | None) -> tuple[int, Path | None]:
+        if options.unit == 13:
+            msg = "unit 13 cannot be prepared"
+            raise ValueError(msg)
+        return options.unit, site_dir
+
+    lamp = replace(LAMP, prepare=prepare)
+    catalogue = replace(CATALOGUE, drivers={"lamp": lambda: lamp})
+    draft = parse((HEAD + _line() + _device(more="unit = 3\n")).encode(), FILE, "en")
+    (device,) = assemble(draft, catalogue).devices
+    assert device.config == LampConfig(unit=3)
+    assert device.prepared == (3, Path.cwd())
+    draft = parse((HEAD + _line() + _device(more="unit = 13\n")).encode(), FILE, "en")
+    with pytest.raises(ConfigError) as caught:
+        assemble(draft, catalogue)
+    (mistake,) = caught.value.mistakes
+    assert (mistake.line - FIRST, mistake.option) == (8, "device.unit")
+    assert mistake.message == "unit 13 cannot be prepared."
 
 
 def test_mistakes_of_the_site_and_of_plugins_come_at_once_in_the_order_of_lines() -> None:
@@ -321,7 +332,7 @@ def test_mistakes_inside_a_profile_are_told_with_the_file_and_lines_of_the_profi
 def test_a_port_that_is_not_there_now_is_told_with_its_line() -> None:
     draft = parse((HEAD + _line() + _line("two", "away")).encode(), FILE, "en")
     assert draft.document is not None
-    told = assemble(draft, CATALOGUE).not_there(draft.document, "en")
+    told = not_there(assemble(draft, CATALOGUE), draft.document, "en")
     ports = [(m.line - FIRST, m.option, m.message) for m in told if m.line >= FIRST]
     assert ports == [(7, "line.port", "there is no port away.")]
     keys = [m.option for m in told if m.line < FIRST]

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
 
-from pydantic import BaseModel
-
+from gateway.config.checking import names_of
+from gateway.config.crosscheck import tables
 from gateway.config.explain import Change, Difference, Kind, diff, explain, label, shown
 from gateway.config.loading import Draft, parse
 from gateway.config.parts import Part, parts_of
-from gateway.config.positions import KeyPath
-from gateway.config.site import Site
+from gateway.model.errors import KeyPath
+from gateway.model.options import Options
+from tests.checked_options import checked
 
 SITE = """\
 [gateway]
@@ -49,21 +51,26 @@ periods = { fast = 1.0 }
 """
 
 
-class Inner(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inner(Options):
     """A table inside a plugin's options."""
 
     depth: int = 1
 
 
-class Options(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnyOptions(Options):
     """Options of any plugin."""
 
     port: str = ""
     unit: int = 0
     period_s: float = 1.0
-    periods: dict[str, float] = {}
-    inner: Inner = Inner()
-    several: list[Inner] = []
+    periods: dict[str, float] = field(default_factory=dict)
+    inner: Inner = field(default_factory=Inner)
+    several: list[Inner] = field(default_factory=list)
+
+
+ANY = names_of(AnyOptions)
 
 
 def _draft(text: str = SITE, file: str = "/etc/one/site.toml") -> Draft:
@@ -71,13 +78,15 @@ def _draft(text: str = SITE, file: str = "/etc/one/site.toml") -> Draft:
 
 
 def _parts(text: str = SITE, file: str = "/etc/one/site.toml") -> tuple[Part, ...]:
-    site = _draft(text, file).site
-    assert isinstance(site, Site)
-    options: dict[KeyPath, BaseModel] = {
-        **{("line", n): Options(**line.options) for n, line in enumerate(site.line)},
-        **{("device", n): Options(**device.options) for n, device in enumerate(site.device)},
+    draft = _draft(text, file)
+    assert draft.site is not None
+    assert draft.document is not None
+    options: dict[KeyPath, Options] = {
+        path: checked(AnyOptions, {name: each for name, each in table.items() if name in ANY})
+        for section in ("line", "device")
+        for path, table in tables(draft.document, section)
     }
-    return parts_of(site, options)
+    return parts_of(draft.site, draft.document, options)
 
 
 def _diff(new: str, old: str = SITE) -> Difference:
@@ -103,6 +112,7 @@ def test_each_value_is_told_with_its_line_or_as_a_default() -> None:
     assert rows["device.e.periods.fast"] == ("1.0", 32)
     assert rows["device.d.inner.depth"] == ("1", None)
     assert rows["uplink.city.ca"] == ("", None)
+    assert rows["uplink.city.host"] == ('"localhost"', 13)
     assert rows["store.path"] == ('"/etc/one/var/store.db"', None)
     assert rows["health.period_s"] == ("10.0", None)
 
@@ -169,9 +179,11 @@ def test_values_are_shown_as_they_are_typed() -> None:
 
 
 def test_tables_in_a_list_are_told_one_by_one() -> None:
-    site = _draft().site
-    assert site is not None
-    parts = parts_of(site, {("device", 0): Options(several=[Inner(depth=3)])})
+    draft = _draft()
+    assert draft.site is not None
+    assert draft.document is not None
+    options: dict[KeyPath, Options] = {("device", 0): AnyOptions(several=[Inner(depth=3)])}
+    parts = parts_of(draft.site, draft.document, options)
     (device,) = (part for part in parts if part.key == ("device", "d"))
     assert device.options["several.0.depth"].value == 3
     assert device.options["several.0.depth"].path == ("device", 0, "several", 0, "depth")

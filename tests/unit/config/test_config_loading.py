@@ -135,8 +135,7 @@ def test_a_good_file_gives_a_site_with_paths_beside_the_file() -> None:
     assert site.keys.device_key == folder / "keys/device.key"
     assert site.keys.device_certificate == Path("/etc/mayak/device.pem")
     assert site.store.path == folder / "var/store.db"
-    assert site.line[0].options == {"port": "/dev/ttyUSB0"}
-    assert site.device[0].options == {"unit": 1}
+    assert (site.line[0].id, site.line[0].medium) == ("cabinet-485", "serial")
     assert site.device[0].retries == 1
 
 
@@ -360,7 +359,6 @@ def test_one_uplink_may_stand_as_a_table_and_several_as_a_list() -> None:
     assert several is not None
     assert [uplink.consumer for uplink in one.uplink] == ["city"]
     assert [uplink.consumer for uplink in several.uplink] == ["city", "desk"]
-    assert several.uplink_paths == [("uplink", 0), ("uplink", 1)]
 
 
 def test_a_mistake_in_the_second_uplink_has_its_own_line() -> None:

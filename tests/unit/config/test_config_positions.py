@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.config.positions import KeyPath, Position, scan
+from gateway.config.positions import Position, scan
+from gateway.model.errors import KeyPath
 
 
 def _paths(value: object, path: KeyPath = ()) -> Iterator[KeyPath]:

@@ -4,49 +4,42 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Literal
-
-from pydantic import BaseModel, ConfigDict, Field
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal
 
 from gateway.config.schema import DIALECT, profile_schema, site_schema
 from gateway.model.driver import Manifest, MediumManifest
+from gateway.model.options import Limits, Options
 
 
-class Depth(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Depth(Options):
     """A table inside the options of a plugin."""
 
-    value_m: float = Field(gt=0)
+    value_m: Annotated[float, Limits(gt=0)]
 
 
-class WireOptions(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WireOptions(Options):
     """Options of a medium."""
-
-    model_config = ConfigDict(extra="forbid")
 
     port: str
     depth: Depth | None = None
 
 
-class LampOptions(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LampOptions(Options):
     """Options of a driver."""
 
-    unit: int = Field(ge=1, le=247)
+    unit: Annotated[int, Limits(ge=1, le=247)]
     mode: Literal["auto", "off"] = "auto"
-    depth: list[Depth] = []
+    depth: list[Depth] = field(default_factory=list)
 
 
-class MapModel(BaseModel):
-    """A profile."""
-
-    name: str
-
-
-@dataclass(frozen=True, slots=True)
-class ManifestWithProfiles(Manifest):
-    """A manifest of a driver that has profiles."""
-
-    profile: type[BaseModel] = MapModel
+def _map_schema() -> dict[str, Any]:
+    properties = {"name": {"$ref": "#/$defs/Name"}}
+    names = {"Name": {"type": "string"}}
+    return {"title": "MapModel", "type": "object", "properties": properties, "$defs": names}
 
 
 def _never(*_: object) -> Any:
@@ -56,7 +49,7 @@ def _never(*_: object) -> Any:
 WIRE = MediumManifest("wire", WireOptions, _never, _never, _never)
 AIR = MediumManifest("air", WireOptions, _never, _never, _never)
 LAMP = Manifest("lamp", ["wire"], LampOptions, _never, _never)
-METER = ManifestWithProfiles("meter", ["wire"], LampOptions, _never, _never)
+METER = replace(LAMP, name="meter", profile_schema=_map_schema)
 SCHEMA = site_schema([AIR, WIRE], [LAMP, METER])
 
 
@@ -108,3 +101,5 @@ def test_a_profile_has_the_schema_its_driver_names_in_its_manifest() -> None:
     two = profile_schema([METER, METER])
     assert two is not None
     assert len(two["oneOf"]) == 2
+    assert two["oneOf"][0]["properties"]["name"]["$ref"] == "#/$defs/MapModel_Name"
+    assert two["$defs"] == {"MapModel_Name": {"type": "string"}}

@@ -3,57 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field
 
-from gateway.config.checking import validate
+from gateway.config.checking import adapter, validate
 from gateway.config.document import parse_document
-from gateway.config.site import Name, SitePath
 from gateway.config.wording import allowed, found, listed, nearest, visible
 from gateway.messages.formatting import LANGUAGES
+from gateway.model.options import Limits, Name, Options, SitePath
 
 
-class Inner(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Inner(Options):
     """A table."""
 
     depth: int
 
 
-class Options(BaseModel):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds(Options):
     """One option of each kind."""
 
     whole: int
-    whole_from: int = Field(ge=1)
-    whole_to: int = Field(le=9)
-    whole_between: int = Field(ge=-1, le=9)
+    whole_from: Annotated[int, Limits(ge=1)]
+    whole_to: Annotated[int, Limits(le=9)]
+    whole_between: Annotated[int, Limits(ge=-1, le=9)]
     number: float
-    above: float = Field(gt=0)
-    above_to: float = Field(gt=0, le=0.5)
-    above_below: float = Field(gt=0, lt=1)
-    from_below: float = Field(ge=0, lt=1)
-    below: float = Field(lt=1)
+    above: Annotated[float, Limits(gt=0)]
+    above_to: Annotated[float, Limits(gt=0, le=0.5)]
+    above_below: Annotated[float, Limits(gt=0, lt=1)]
+    from_below: Annotated[float, Limits(ge=0, lt=1)]
+    below: Annotated[float, Limits(lt=1)]
     maybe: int | None = None
     either: int | Literal["auto"] = 0
     one: Literal["a"] = "a"
     some: Literal["a", "b", "c"] = "a"
     yes: bool = True
     text: str = ""
-    long: str = Field(default="", min_length=2)
-    short: str = Field(default="", max_length=9)
-    middle: str = Field(default="", min_length=2, max_length=9)
+    long: Annotated[str, Limits(min_length=2)] = ""
+    short: Annotated[str, Limits(max_length=9)] = ""
+    middle: Annotated[str, Limits(min_length=2, max_length=9)] = ""
     name: Name = "a"
-    hexadecimal: str = Field(default="0", pattern="^[0-9a-f]+$")
+    hexadecimal: Annotated[str, Limits(pattern="^[0-9a-f]+$")] = "0"
     path: SitePath = Path()
-    numbers: list[int] = []
-    texts: list[str] = Field(default=["a"], min_length=1)
-    tables: list[Inner] = []
-    table: Inner = Inner(depth=1)
-    any_names: dict[str, float] = {}
+    numbers: list[int] = field(default_factory=list)
+    texts: Annotated[list[str], Limits(min_length=1)] = field(default_factory=lambda: ["a"])
+    tables: list[Inner] = field(default_factory=list)
+    table: Inner = field(default_factory=lambda: Inner(depth=1))
+    any_names: dict[str, float] = field(default_factory=dict)
     kinds: int | Inner = 0
 
 
@@ -87,7 +89,7 @@ EXPECTED = {
     "any_names": "a table of names with a number",
     "kinds": "a whole number or a table",
 }
-SCHEMA = Options.model_json_schema()
+SCHEMA = adapter(Kinds).json_schema()
 
 
 @pytest.mark.parametrize("option", EXPECTED)
@@ -140,8 +142,9 @@ def test_names_are_listed_and_the_nearest_is_meant() -> None:
     assert nearest("zzz", ["port", "baud_rate"]) is None
 
 
-class Unspeakable(BaseModel):
-    """A model whose JSON Schema cannot be made."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unspeakable(Options):
+    """Options whose JSON Schema cannot be made."""
 
     odd: Callable[[], int]
 
@@ -166,7 +169,7 @@ depth = 1
 depth = "x"
 """
     document = parse_document(Path("x.toml"), raw, "en")
-    _, mistakes = validate(Options, document.tree, document, (), "en")
+    _, mistakes = validate(Kinds, document.tree, document, (), "en")
     told = {(each.line, each.option, each.message) for each in mistakes}
     assert (2, "whole_from", "Found 0, allowed: a whole number of at least 1.") in told
     assert (9, "tables.depth", 'Found "x", allowed: a whole number.') in told

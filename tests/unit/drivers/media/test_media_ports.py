@@ -17,6 +17,7 @@ from drivers.media.serial_line import SerialLineConfig, character_s, quiet_s
 from drivers.media.tcp_line import TcpLineConfig
 from gateway.model.errors import BusUnavailableError
 from gateway.model.ids import LineId
+from tests.checked_options import checked
 from tests.line_peer import Letters
 
 LINE = LineId("line")
@@ -32,7 +33,7 @@ LINE = LineId("line")
     ],
 )
 def test_a_character_is_as_long_as_its_bits(options: dict[str, object], bits: int) -> None:
-    config = SerialLineConfig.model_validate({"port": "/dev/x", "baud_rate": 1200, **options})
+    config = checked(SerialLineConfig, {"port": "/dev/x", "baud_rate": 1200, **options})
     assert character_s(config) == pytest.approx(bits / 1200)
 
 

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from drivers.modbus.config import ModbusConfig
 from drivers.modbus.driver import ASK_AGAIN_POLLS, FAULT_AGAIN_POLLS, MANIFEST, Modbus
 from gateway.model.driver import CommandableDriver, PollGroup, Priority, RememberingDriver
 from gateway.model.errors import (
@@ -18,6 +17,7 @@ from gateway.model.errors import (
 )
 from gateway.model.ids import PointId
 from gateway.model.reading import Cause, Flag, Quality, Value
+from tests.checked_options import checked, modbus_device
 from tests.modbus_device import Device, DeviceLine
 
 REJECTED = Flag(Quality.BAD, Cause.REJECTED)
@@ -44,8 +44,7 @@ def point(name: str, address: int, *, table: str = "holding", more: str = "") ->
 def build(site: Path, profile: str, line: DeviceLine, **options: object) -> Modbus:
     (site / "profiles").mkdir(exist_ok=True)
     (site / "profiles" / "map.toml").write_text(HEAD + profile)
-    config = ModbusConfig.model_validate({"profile": "map", **options}, context={"site_dir": site})
-    return Modbus(config, line)
+    return Modbus(modbus_device(site, profile="map", **options), line)
 
 
 def only(driver: Modbus) -> PollGroup:
@@ -354,6 +353,6 @@ def test_the_manifest_says_what_the_driver_is(tmp_path: Path) -> None:
     driver = build(tmp_path, POINTS, DeviceLine(holding()))
     assert isinstance(driver, CommandableDriver)
     assert isinstance(driver, RememberingDriver)
-    config = MANIFEST.config.model_validate({"profile": "demo-door", "unit": 9})
+    config = checked(MANIFEST.config, {"profile": "demo-door", "unit": 9})
     assert MANIFEST.address(config) == 9
     assert tuple(MANIFEST.media) == ("serial", "tcp")

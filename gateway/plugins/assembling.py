@@ -1,195 +1,57 @@
-"""Drivers and media: found by entry point, loaded only when a site names them.
-
-An entry point under `gateway.drivers` names a `Manifest`, one under `gateway.media` a
-`MediumManifest`; nothing here knows any of them by name.
-"""
+"""Puts a site together: the options of lines and devices are checked by what they name."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Hashable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-from pydantic import BaseModel
-
-from gateway.config.checking import option_giving, option_named_in, validate
+from gateway.config.checking import names_of, option_giving, option_named_in, validate
 from gateway.config.crosscheck import Table, files_not_there, no_such, tables
 from gateway.config.document import Document
 from gateway.config.loading import Draft, in_order, read
 from gateway.config.parts import Part, parts_of
-from gateway.config.positions import KeyPath
 from gateway.config.site import DeviceOptions, LineOptions, Site
 from gateway.config.wording import found, listed
-from gateway.messages.catalogue import language, text
+from gateway.messages.catalogue import text
 from gateway.messages.formatting import Language
 from gateway.model.driver import Manifest, MediumManifest
-from gateway.model.errors import ConfigError, GatewayError, Mistake
-from gateway.model.ids import DeviceId, LineId
+from gateway.model.errors import ConfigError, KeyPath, Mistake
+from gateway.model.ids import LineId
+from gateway.model.options import Options
+from gateway.plugins.assembly import Assembly, DeviceSpec, LineSpec
+from gateway.plugins.finding import Catalogue, PluginError
+from gateway.plugins.places import Place
 
-DRIVERS: Final = "gateway.drivers"
-MEDIA: Final = "gateway.media"
 PROBES_AT_ONCE: Final = 16
 """A port that is not there may take a second to say so."""
 
-ManifestT = TypeVar("ManifestT", Manifest, MediumManifest)
-
-
-@dataclass(frozen=True, slots=True)
-class Catalogue:
-    """What is installed, by name; each is loaded when it is asked for."""
-
-    drivers: Mapping[str, Callable[[], object]]
-    """Loaders; each returns a `Manifest`."""
-    media: Mapping[str, Callable[[], object]]
-    """Loaders; each returns a `MediumManifest`."""
-
-    @classmethod
-    def installed(cls) -> Catalogue:
-        """Return what the entry points name, loading none of it."""
-        return cls(
-            {entry.name: entry.load for entry in entry_points(group=DRIVERS)},
-            {entry.name: entry.load for entry in entry_points(group=MEDIA)},
-        )
-
-    def driver(self, name: str) -> Manifest:
-        """Load one driver.
-
-        Raises:
-            KeyError: there is none of that name.
-            PluginError: it is installed and cannot be loaded.
-        """
-        return _loaded(self.drivers[name], Manifest)
-
-    def medium(self, name: str) -> MediumManifest:
-        """Load one medium.
-
-        Raises:
-            KeyError: there is none of that name.
-            PluginError: it is installed and cannot be loaded.
-        """
-        return _loaded(self.media[name], MediumManifest)
-
-    def load_all(self) -> tuple[tuple[MediumManifest, ...], tuple[Manifest, ...]]:
-        """Load all that is installed: for the schema, never at agent start.
-
-        Raises:
-            PluginError: one of it cannot be loaded.
-        """
-        media = tuple(self.medium(name) for name in sorted(self.media))
-        return media, tuple(self.driver(name) for name in sorted(self.drivers))
-
-
-class PluginError(GatewayError):
-    """A driver or medium is installed and cannot be loaded; told as a mistake of the site file."""
-
-
-@dataclass(frozen=True, slots=True)
-class LineSpec:
-    """One line, checked."""
-
-    id: LineId
-    manifest: MediumManifest
-    config: Any  # Any: an instance of `manifest.config`
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceSpec:
-    """One device, checked."""
-
-    id: DeviceId
-    line: LineId
-    manifest: Manifest
-    config: Any  # Any: an instance of `manifest.config`
-    retries: int
-    heartbeat_s: float
-
-
-@dataclass(frozen=True, slots=True)
-class Assembly:
-    """A whole site, checked: what the agent is built from."""
-
-    site: Site
-    lines: tuple[LineSpec, ...]
-    devices: tuple[DeviceSpec, ...]
-    """Those that are enabled."""
-    resting: tuple[DeviceSpec, ...] = ()
-    """Those that are not: checked, and left alone."""
-
-    def parts(self) -> tuple[Part, ...]:
-        """Return every table with its effective values, for `explain` and `diff`."""
-        lines = {line.id: line.config for line in self.lines}
-        devices = {device.id: device.config for device in (*self.devices, *self.resting)}
-        plugin_options: dict[KeyPath, BaseModel] = {
-            **{("line", place): lines[line.id] for place, line in enumerate(self.site.line)},
-            **{("device", place): devices[each.id] for place, each in enumerate(self.site.device)},
-        }
-        return parts_of(self.site, plugin_options)
-
-    def count_points(self) -> int:
-        """Return how many points the devices have; builds the drivers, opens nothing."""
-        media = {line.id: line.manifest.build(line.id, line.config) for line in self.lines}
-        return sum(
-            len(group.table)
-            for device in self.devices
-            for group in device.manifest.build(device.config, media[device.line]).groups
-        )
-
-    def not_there(self, document: Document, lang: Language) -> tuple[Mistake, ...]:
-        """Return what the site names and is not there now: ports and files of keys.
-
-        Asks all ports at once and sends nothing over them.
-
-        Args:
-            document: the file the site was read from.
-            lang: language of the mistakes.
-        """
-        with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
-            reasons = list(pool.map(lambda line: line.manifest.probe(line.config), self.lines))
-        places = {line.id: ("line", place) for place, line in enumerate(self.site.line)}
-        ports = [
-            document.mistake(
-                (*places[line.id], *option_named_in(reason, line.config)),
-                text("plugin-not-there", lang, reason=reason.rstrip(".")),
-            )
-            for line, reason in zip(self.lines, reasons, strict=True)
-            if reason is not None
-        ]
-        return in_order([*ports, *files_not_there(self.site, document, lang)])
-
 
 def assemble(
-    site: Site | Draft, catalogue: Catalogue | None = None, lang: Language | None = None
+    draft: Draft, catalogue: Catalogue | None = None, lang: Language | None = None
 ) -> Assembly:
     """Check the options of lines and devices, and put the site together.
 
     Args:
-        site: as loaded; a draft, so that its mistakes and those found here come at once.
+        draft: the site as read, so that its mistakes and those found here come at once.
         catalogue: what is installed; None asks the entry points.
-        lang: language of the mistakes; None takes that of the draft or the terminal.
+        lang: language of the mistakes; None takes that of the draft.
 
     Raises:
         ConfigError: with every mistake, in the order of lines.
-        ValueError: the site was made in code and stands in no file.
     """
+    if draft.document is None:
+        raise ConfigError(draft.mistakes)
     catalogue = catalogue or Catalogue.installed()
-    if isinstance(site, Site):
-        document = site.document
-        if document is None:
-            msg = "a site that was made in code stands in no file: load it with gateway.config"
-            raise ValueError(msg)
-        site = Draft(document, site, (), lang or language())
-    if site.document is None:
-        raise ConfigError(site.mistakes)
-    assembler = _Assembler(catalogue, site.document, lang or site.lang)
+    assembler = _Assembler(catalogue, draft.document, lang or draft.lang)
     assembler.run()
-    mistakes = in_order([*site.mistakes, *assembler.mistakes])
-    if mistakes or site.site is None:
+    mistakes = in_order([*draft.mistakes, *assembler.mistakes])
+    if mistakes or draft.site is None:
         raise ConfigError(mistakes)
-    return assembler.assembly(site.site)
+    return assembler.assembly(draft.site)
 
 
 def assemble_file(
@@ -208,15 +70,59 @@ def assemble_file(
     return assemble(read(path, lang), catalogue)
 
 
-def _loaded(load: Callable[[], object], kind: type[ManifestT]) -> ManifestT:
-    try:
-        manifest = load()
-    except (ImportError, AttributeError) as error:
-        raise PluginError(str(error)) from error
-    if not isinstance(manifest, kind):
-        msg = f"it is a {type(manifest).__name__}, not a {kind.__name__}"
-        raise PluginError(msg)
-    return manifest
+def parts(assembly: Assembly, document: Document) -> tuple[Part, ...]:
+    """Return every table with its effective values, for `explain` and `diff`.
+
+    Args:
+        assembly: a checked site.
+        document: the file it was read from.
+    """
+    site = assembly.site
+    lines = {line.id: line.config for line in assembly.lines}
+    devices = {each.id: each.config for each in (*assembly.devices, *assembly.resting)}
+    plugin_options: dict[KeyPath, Options] = {
+        **{("line", place): lines[line.id] for place, line in enumerate(site.line)},
+        **{("device", place): devices[each.id] for place, each in enumerate(site.device)},
+    }
+    return parts_of(site, document, plugin_options)
+
+
+def not_there(assembly: Assembly, document: Document, lang: Language) -> tuple[Mistake, ...]:
+    """Return what a site names and is not there now: ports and files of keys.
+
+    Asks all ports at once and sends nothing over them.
+
+    Args:
+        assembly: a checked site.
+        document: the file it was read from.
+        lang: language of the mistakes.
+    """
+    lines = assembly.lines
+    with ThreadPoolExecutor(PROBES_AT_ONCE) as pool:
+        reasons = list(pool.map(lambda line: line.manifest.probe(line.config), lines))
+    ports = [
+        document.mistake(
+            ("line", place, *option_named_in(reason, line.config)),
+            text("plugin-not-there", lang, reason=reason.rstrip(".")),
+        )
+        for place, (line, reason) in enumerate(zip(lines, reasons, strict=True))
+        if reason is not None
+    ]
+    return in_order([*ports, *files_not_there(assembly.site, document, lang)])
+
+
+def places(assembly: Assembly, catalogue: Catalogue) -> dict[int, str]:
+    """Return where each manifest of a site stands in installed code, by `id` of the manifest."""
+    drivers = {device.id: device.driver for device in assembly.site.device}
+    found_in: list[tuple[object, object]] = [
+        (spec.manifest, catalogue.media[line.medium])
+        for spec, line in zip(assembly.lines, assembly.site.line, strict=True)
+    ]
+    found_in += [
+        (spec.manifest, catalogue.drivers[drivers[spec.id]])
+        for spec in (*assembly.devices, *assembly.resting)
+    ]
+    return {id(manifest): place.value for manifest, place in found_in if isinstance(place, Place)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -226,7 +132,8 @@ class _Checked:
     path: KeyPath
     table: Table
     manifest: Any  # Any: a Manifest or a MediumManifest
-    config: BaseModel
+    config: Options
+    prepared: Any  # Any: what the driver is built from
 
     @property
     def id(self) -> str:
@@ -272,15 +179,15 @@ class _Assembler:
                     options.line,
                     checked.manifest,
                     checked.config,
+                    checked.prepared,
                     options.retries,
                     options.heartbeat_s,
                 ),
             )
             for options, checked in zip(site.device, self.devices, strict=True)
         ]
-        # The text of the file and the places in it are for messages; the agent does not keep them.
         return Assembly(
-            site.read_from(None),
+            site,
             lines,
             tuple(device for enabled, device in devices if enabled),
             tuple(device for enabled, device in devices if not enabled),
@@ -319,14 +226,22 @@ class _Assembler:
     ) -> None:
         if manifest is None:
             return
-        ours = tuple(common.model_fields)
+        ours = names_of(common)
         options = {name: value for name, value in table.items() if name not in ours}
         config, mistakes = validate(
             manifest.config, options, self.document, path, self.lang, also_known=ours
         )
         self.mistakes += mistakes
-        if config is not None:
-            accepted.append(_Checked(path, table, manifest, config))
+        if config is None:
+            return
+        prepared: Any = config  # Any: what the driver is built from
+        if isinstance(manifest, Manifest):
+            try:
+                prepared = manifest.prepare(config, self.document.folder)
+            except ValueError as error:
+                self._refused(path, config, error)
+                return
+        accepted.append(_Checked(path, table, manifest, config, prepared))
 
     def _speaks_over(self, path: KeyPath, table: Table, manifest: Manifest) -> None:
         """Tell a device whose driver cannot use the medium of its line."""
@@ -382,12 +297,15 @@ class _Assembler:
             if not isinstance(line, str) or names.get(line) not in device.manifest.media:
                 continue
             try:
-                device.manifest.build(device.config, media[line])
+                device.manifest.build(device.prepared, media[line])
             except ValueError as error:
-                fields = type(device.config).model_fields
-                named = [word for word in re.findall(r"[a-z_]+", str(error)) if word in fields]
-                at = (*device.path, *named[:1])
-                self.mistakes.append(self.document.mistake(at, f"{error}."))
+                self._refused(device.path, device.config, error)
+
+    def _refused(self, path: KeyPath, config: Options, error: ValueError) -> None:
+        """Tell why a driver cannot be built, at the option that it names."""
+        known = names_of(type(config))
+        named = [word for word in re.findall(r"[a-z_]+", str(error)) if word in known]
+        self.mistakes.append(self.document.mistake((*path, *named[:1]), f"{error}."))
 
     def _twice(
         self, key: str, first: _Checked, second: _Checked, value: Hashable, args: dict[str, str]

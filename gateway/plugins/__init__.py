@@ -1,0 +1,1 @@
+"""Drivers and media: found by entry point, loaded only when a site names them."""
