@@ -22,13 +22,17 @@ class Step(StrEnum):
     SERVER_CERTIFICATE = "server-certificate"
     CLIENT_CERTIFICATE = "client-certificate"
     CLOCK = "clock"
-    """The server's certificate is not valid yet for a clock that was never set."""
+    """The server's certificate is not valid yet for a clock that nothing sets."""
     AUTHORISATION = "authorisation"
     QUOTA = "quota"
     TAKEN_OVER = "taken-over"
     """Somebody else connected under our name."""
     LINK = "link"
     """Any other: the connection ended, the broker is not ready."""
+
+
+class OutOfDateError(ssl.SSLError):
+    """A certificate of the broker is not valid at the time that the platform told us."""
 
 
 FOR_A_PERSON: Final = frozenset(
@@ -86,7 +90,10 @@ def not_connected(
             text = f"the certificate of {where} is not accepted: {error.verify_message}"
             step = Step.SERVER_CERTIFICATE
             if error.verify_code == X509_NOT_YET_VALID and not clock_is_set:
-                text, step = f"{text}; but our own clock was never set", Step.CLOCK
+                text, step = f"{text}; but nothing sets our own clock", Step.CLOCK
+        case OutOfDateError():
+            text = f"the certificate of {where} is not accepted: {error.args[0]}"
+            step = Step.SERVER_CERTIFICATE
         case ssl.SSLError():
             text, step = f"no TLS with {where}: {error.reason}", Step.TLS
         case ConnectionRefusedError():

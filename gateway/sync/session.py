@@ -35,6 +35,15 @@ INBOX_MOST: Final = 64
 
 
 @dataclass(frozen=True, slots=True)
+class TlsFiles:
+    """What TLS is made of: whom we trust, and who we are."""
+
+    ca: Path
+    certificate: Path
+    key: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Broker:
     """Where the platform's broker is and how we show who we are."""
 
@@ -45,15 +54,21 @@ class Broker:
     tls: ssl.SSLContext | None
     client_id: str = ""
     """Ours there; empty: the name of the gateway."""
+    files: TlsFiles | None = None
+    """From which `tls` was made."""
 
 
-class _TlsSocket(ssl.SSLSocket):
+class TlsSocket(ssl.SSLSocket):
     """A socket that is closed when its handshake fails: the library lets go of it open."""
+
+    def check(self) -> None:
+        """Look at the peer once more, after the handshake."""
 
     def do_handshake(self, block: bool = False) -> None:  # noqa: FBT001, FBT002 - as ssl has it
         """Shake hands, or close."""
         try:
             super().do_handshake(block)
+            self.check()
         except BaseException:
             self.close()
             raise
@@ -68,7 +83,7 @@ def client_context(ca: Path, certificate: Path, key: Path) -> ssl.SSLContext:
     context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(certificate, key)
-    context.sslsocket_class = _TlsSocket
+    context.sslsocket_class = TlsSocket
     return context
 
 

@@ -21,6 +21,7 @@ from gateway.sync.backoff import Backoff, Knocks
 from gateway.sync.budget import Budget
 from gateway.sync.causes import FOR_A_PERSON, LinkLostError, RefusedError, Step
 from gateway.sync.door import Door, NetworkNews
+from gateway.sync.platform_time import PlatformTime
 from gateway.sync.serving import Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
 from gateway.sync.window import SILENCE_FIRST_S, ChannelKey, Window
@@ -73,6 +74,8 @@ class Uplink:
     """After so long without a new acknowledgement what is out is sent again."""
     yield_s: float = 60.0
     """How much longer to wait after somebody else connected under our name."""
+    time: PlatformTime | None = None
+    """Asks the platform for the time where the board has none."""
     knocks: Knocks = field(init=False)
     """When to try again where nobody answers."""
     traffic: Traffic = field(default_factory=Traffic)
@@ -217,16 +220,30 @@ class Uplink:
             if session.stalled:
                 session.give_up(LinkLostError("the link is open again, the connection stood still"))
 
+    async def _session(self, connection: socket.socket) -> Session:
+        """Connect, with the checks that the clock allows."""
+        broker: Broker = self.broker
+        left: socket.socket | None = connection
+        try:
+            if self.time is not None:
+                broker, left = await self.time.prepare(connection)
+            return await Session.connect(
+                broker,
+                broker.client_id or self.peer.gateway,
+                [topic_down(self.peer.gateway, "ack")],
+                self._wake.set,
+                clock_is_set=self.clock.now().trust is Trust.SYNCED,
+                connection=left,
+            )
+        except BaseException as error:
+            connection.close()  # it may not have been taken over yet
+            if self.time is not None and isinstance(error, LinkLostError):
+                self.time.refused(error)
+            raise
+
     async def _one_connection(self, connection: socket.socket) -> None:
-        gateway, consumer = self.peer.gateway, self.peer.consumer
-        session = await Session.connect(
-            self.broker,
-            self.broker.client_id or gateway,
-            [topic_down(gateway, "ack")],
-            self._wake.set,
-            clock_is_set=self.clock.now().trust is not Trust.UNSET,
-            connection=connection,
-        )
+        consumer = self.peer.consumer
+        session = await self._session(connection)
         lost: LinkLostError | RefusedError | None = None
         try:
             settled = await self.thread.submit(self.outbox.cursors, consumer)

@@ -9,7 +9,7 @@ from gateway.config.site import ConsumerOptions, Site, UplinkOptions
 from gateway.keys.platform import Signers, load_signers
 from gateway.model.errors import ConfigError, KeyPath
 from gateway.model.ids import Audience, ConsumerId
-from gateway.sync.session import Broker, client_context
+from gateway.sync.session import Broker, TlsFiles, client_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,7 @@ def _way(
     consumer: ConsumerOptions,
     taken: set[tuple[str, int]],
 ) -> Way:
+    files = _files(site, uplink, path)
     # A broker ends the first of two clients with one id (MQTT 5.0 §3.1.4).
     again = (uplink.host, uplink.port) in taken
     broker = Broker(
@@ -54,14 +55,15 @@ def _way(
         uplink.port,
         uplink.keep_alive_s,
         uplink.connect_timeout_s,
-        _context(site, uplink, path),
+        None if files is None else _context(site, files, path),
         f"{site.gateway.id}@{consumer.id}" if again else site.gateway.id,
+        files,
     )
     signers = load_signers(consumer.sign_keys)
     return Way(consumer.id, frozenset(consumer.audiences), signers, broker, uplink)
 
 
-def _context(site: Site, uplink: UplinkOptions, path: KeyPath) -> ssl.SSLContext | None:
+def _files(site: Site, uplink: UplinkOptions, path: KeyPath) -> TlsFiles | None:
     if not uplink.tls:
         return None
     certificate = uplink.certificate or site.keys.device_certificate
@@ -69,8 +71,12 @@ def _context(site: Site, uplink: UplinkOptions, path: KeyPath) -> ssl.SSLContext
     if uplink.ca is None or key is None:
         message = "needed with tls: the authority of the broker's certificate, and a key file"
         raise ConfigError([site.mistake_at((*path, "key" if key is None else "ca"), message)])
+    return TlsFiles(uplink.ca, certificate, key)
+
+
+def _context(site: Site, files: TlsFiles, path: KeyPath) -> ssl.SSLContext:
     try:
-        return client_context(uplink.ca, certificate, key)
+        return client_context(files.ca, files.certificate, files.key)
     except OSError as error:
-        message = f"{uplink.ca} with {certificate} and {key}: {error}"
+        message = f"{files.ca} with {files.certificate} and {files.key}: {error}"
         raise ConfigError([site.mistake_at((*path, "ca"), message)]) from error

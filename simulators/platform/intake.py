@@ -1,12 +1,12 @@
 """What the receiver does with a group of messages: one transaction, then what may be said of it.
 
-Source: `gateway/sync/README.md` §2 to §7.
+Source: `gateway/sync/README.md` §2 to §8.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -72,6 +72,7 @@ class _Group:
         self.acks: dict[tuple[str, bytes], wire.Ack] = {}
         self.touched: dict[tuple[str, bytes], set[Channel]] = {}
         self.whole: set[tuple[str, bytes]] = set()
+        self.questions: dict[str, wire.Question] = {}
         self.readings = self.batches = 0
 
     def ack(self, gateway: str, incarnation: bytes) -> wire.Ack:
@@ -149,8 +150,22 @@ class Intake:
         self.statistics.groups += 1
         self.statistics.batches += group.batches
         self.statistics.readings += group.readings
+        return [*self._times(group), *self._acks(group)]
+
+    def _times(self, group: _Group) -> Iterator[Reply]:
+        for gateway, question in group.questions.items():
+            answer = wire.build_time(
+                question,
+                consumer=self._opener.consumer,
+                wall_ms=self._wall_ms(),
+                kid=self._signer.kid,
+                key=self._signer.private,
+            )
+            yield Reply(f"mayak/1/{gateway}/down/time", answer)
+
+    def _acks(self, group: _Group) -> Iterator[Reply]:
         now = self._wall_ms()
-        return [
+        return (
             Reply(
                 f"mayak/1/{ack.gateway}/down/ack",
                 wire.build_ack(
@@ -162,7 +177,7 @@ class Intake:
                 ),
             )
             for ack in group.acks.values()
-        ]
+        )
 
     def check(self) -> None:
         """Return when the database answers: only then is it of use to take messages.
@@ -182,6 +197,8 @@ class Intake:
                     self._hello(gateway, payload, group)
                 case "epoch":
                     self._epoch(gateway, payload, group)
+                case "time":
+                    self._question(gateway, payload, group)
                 case stream:
                     self._batch(gateway, stream, payload, group)
         except WireError as error:
@@ -204,6 +221,13 @@ class Intake:
         named = self._ledger.epochs(gateway, hello.incarnation, _EPOCHS_NAMED)
         ack.epochs.extend(epoch for epoch in named if epoch not in ack.epochs)
         ack.wanted.extend(self._wanted.pop(gateway, ()))
+
+    def _question(self, gateway: str, payload: bytes, group: _Group) -> None:
+        """Note who wants to know the time: the last question of a group is answered."""
+        question = wire.parse_question(payload)
+        if question.gateway != gateway:
+            raise WireError(Reason.MISPLACED, f"of {question.gateway[:80]!r}")
+        group.questions[gateway] = question
 
     def _believe(self, message: cose.Sign1, gateway: str, says: str, made: wire.Moment) -> None:
         if says != gateway:

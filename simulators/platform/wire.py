@@ -21,7 +21,7 @@ from simulators.platform.errors import Reason, WireError
 
 VERSION: Final = 1
 MAX_MESSAGE: Final = 1 << 20
-"""Bytes of one message, §7."""
+"""Bytes of one message, §8."""
 MAX_PLAIN: Final = 32 << 20
 """Bytes of one plaintext after zstd: what a hostile frame may grow to."""
 MAX_SPAN: Final = 1 << 24
@@ -35,6 +35,7 @@ BATCH_CONTEXT: Final = b"mayak/1/batch"
 EPOCH_CONTEXT: Final = b"mayak/1/epoch"
 HELLO_CONTEXT: Final = b"mayak/1/hello"
 ACK_CONTEXT: Final = b"mayak/1/ack"
+TIME_CONTEXT: Final = b"mayak/1/time"
 
 REFUSED_SEALED: Final = 2
 REFUSED_INSIDE: Final = 3
@@ -42,6 +43,7 @@ REFUSED_INSIDE: Final = 3
 _HEAD_LABEL: Final = -65537
 _HEAD_LENGTH: Final = 11
 _TRUSTS: Final = 3
+_QUESTION_ITEMS: Final = 64
 _WINDOW: Final = 1 << 27
 
 
@@ -130,6 +132,15 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """What a gateway without a clock asks; the answer repeats it."""
+
+    gateway: str
+    boot: bytes
+    nonce: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class ChannelAck:
     """What is settled of one channel: all up to `contiguous`, and what is missing above."""
 
@@ -152,7 +163,7 @@ class Ack:
 
 
 def parse_topic(topic: str) -> tuple[str, str]:
-    """Return gateway and what comes last (`hello`, `epoch` or the name of a stream).
+    """Return gateway and what comes last (`hello`, `epoch`, `time` or the name of a stream).
 
     Raises:
         WireError: TOPIC.
@@ -160,7 +171,7 @@ def parse_topic(topic: str) -> tuple[str, str]:
     parts = topic.split("/")
     if len(parts) != 5 or parts[:2] != ["mayak", "1"] or parts[3] != "up" or not is_name(parts[2]):  # noqa: PLR2004 - mayak/1/<gateway>/up/<what>
         raise WireError(Reason.TOPIC, repr(topic[:120]))
-    if parts[4] not in {"hello", "epoch", *STREAMS}:
+    if parts[4] not in {"hello", "epoch", "time", *STREAMS}:
         raise WireError(Reason.TOPIC, repr(topic[:120]))
     return parts[2], parts[4]
 
@@ -328,6 +339,31 @@ def _statement(item: object) -> Statement:
     return Statement(
         stream_code(stream), strict.name(audience, "audience"), oldest, newest, produced, kept
     )
+
+
+def parse_question(data: bytes) -> Question:
+    """Read a question for the time, §7; nobody signed it.
+
+    Raises:
+        WireError: CBOR, FORM or VERSION.
+    """
+    fields = strict.mapping(strict.decode(data, max_items=_QUESTION_ITEMS), "question")
+    _version(fields.get(1))
+    return Question(
+        gateway=strict.name(strict.field(fields, 2, "question"), "gateway"),
+        boot=strict.octets(strict.field(fields, 3, "question"), 16, "boot"),
+        nonce=strict.octets(strict.field(fields, 4, "question"), 32, "nonce"),
+    )
+
+
+def build_time(
+    question: Question, *, consumer: str, wall_ms: int, kid: bytes, key: ec.EllipticCurvePrivateKey
+) -> bytes:
+    """Return the answer, §7, signed by `key`, whose id is `kid`."""
+    payload = {1: VERSION, 2: question.gateway, 3: question.boot, 4: question.nonce}
+    payload |= {5: consumer, 6: wall_ms}
+    header = {cose.ALG: cose.ES256, cose.KID: kid}
+    return cose.sign(header, strict.encode(payload), TIME_CONTEXT, key)
 
 
 def build_ack(
