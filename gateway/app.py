@@ -422,6 +422,11 @@ def status(gateway: GatewayId, rooms: Rooms) -> Answer:
         "batches": counters.batches,
         "sealed_bytes": counters.bytes,
         "waiting": rooms.recorder.waiting,
+        "store": {
+            "takes": not rooms.recorder.trouble,
+            "error": rooms.recorder.trouble or None,
+            "dropped_values": counters.dropped_values,
+        },
         "kept_values": sum(channel.kept for channel in channels),
         "kept_bytes": sum(channel.size for channel in channels),
         "connected": rooms.connected(),

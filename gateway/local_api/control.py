@@ -6,10 +6,13 @@ Only the agent's own user can open it (mode 0600). Requests are small and answer
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import logging
 import os
 import socket
+import stat
+import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,6 +23,8 @@ from gateway.supervise import contain
 
 _log = logging.getLogger(__name__)
 
+RUNTIME_FOLDER: Final = Path("/run/mayak")
+"""Made by systemd (RuntimeDirectory)."""
 LINE_MOST: Final = 64 * 1024
 """Bytes of one request; a longer one ends the connection."""
 
@@ -32,11 +37,25 @@ def control_path(store: Path) -> Path:
     return store.with_name(f"{store.name}.sock")
 
 
+def elsewhere(path: Path) -> list[Path]:
+    """Return where the door may be when the card does not let us make it, the best first.
+
+    Only folders of our own that nobody else may enter, or that of the service.
+
+    Args:
+        path: where it should be.
+    """
+    name = f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]}.sock"
+    own = Path(tempfile.gettempdir()) / f"mayak-{os.getuid()}"
+    return [RUNTIME_FOLDER / name, own / name]
+
+
 async def serve_control(path: Path, handlers: Mapping[str, Handler]) -> None:
     """Answer requests until cancelled.
 
     Args:
-        path: of the socket; one left by a killed agent is replaced.
+        path: of the socket; one left by a killed agent is replaced. Where it cannot be made, it is
+            made `elsewhere`.
         handlers: by the name in `do`; each takes the request and returns what goes back.
     """
     with _own_socket(path) as door:
@@ -73,15 +92,60 @@ async def _serve(
 @contextmanager
 def _own_socket(path: Path) -> Iterator[socket.socket]:
     """Bind a socket that nobody else may open, and take its name away afterwards."""
-    path.unlink(missing_ok=True)
     door = socket.socket(socket.AF_UNIX)
+    bound: Path | None = None
     try:
         os.fchmod(door.fileno(), 0o600)  # before it has a name: there is no moment of more
-        door.bind(str(path))
+        bound = _bind(door, path)
         yield door
     finally:
         door.close()
+        if bound is not None:
+            with suppress(OSError):  # on a card that went read-only it stays, and nobody is there
+                bound.unlink(missing_ok=True)
+
+
+def _bind(door: socket.socket, path: Path) -> Path:
+    """Give a socket its name at the path, or else elsewhere; return where.
+
+    Raises:
+        OSError: neither is possible.
+    """
+    try:
         path.unlink(missing_ok=True)
+        door.bind(str(path))
+    except OSError as error:
+        for other in elsewhere(path):
+            with suppress(OSError):
+                if other.parent != RUNTIME_FOLDER:
+                    other.parent.mkdir(mode=0o700, exist_ok=True)
+                if _is_ours(other.parent):
+                    other.unlink(missing_ok=True)
+                    door.bind(str(other))
+                    extra = {"path": str(other), "error": str(error)}
+                    _log.warning("control-elsewhere", extra=extra)
+                    return other
+        raise
+    return path
+
+
+def _is_there(door: Path) -> bool:
+    try:
+        return door.exists() and _is_ours(door.parent)
+    except OSError:  # a folder that is not for us
+        return False
+
+
+def _is_ours(folder: Path) -> bool:
+    """Say whether nobody but us (and root) can have put something into a folder."""
+    if folder == RUNTIME_FOLDER:
+        return folder.is_dir()
+    found = folder.lstat()
+    return (
+        stat.S_ISDIR(found.st_mode)
+        and found.st_uid == os.getuid()
+        and not found.st_mode & (stat.S_IRWXG | stat.S_IRWXO)
+    )
 
 
 async def _answer(line: bytes, handlers: Mapping[str, Handler]) -> bytes:
@@ -119,23 +183,32 @@ def ask(path: Path, request: Mapping[str, Any], timeout_s: float = 30.0) -> Answ
     Raises:
         GatewayError: an agent runs and cannot be asked, did not answer in time, or refuses.
     """
-    with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(timeout_s)
-        try:
-            connection.connect(str(path))
-        except (FileNotFoundError, ConnectionRefusedError):
-            return None
-        except OSError as error:
-            msg = f"the agent cannot be asked over {path}: {error.strerror or error}"
-            raise GatewayError(msg) from error
-        try:
-            connection.sendall(json.dumps(request).encode() + b"\n")
-            with connection.makefile("rb") as lines:
-                answer: Answer = json.loads(lines.readline())
-        except (OSError, ValueError) as error:
-            reason = f" in {timeout_s:.0f} s" if isinstance(error, TimeoutError) else f": {error}"
-            msg = f"the agent at {path} did not answer{reason}"
-            raise GatewayError(msg) from error
+    others = (other for other in elsewhere(path) if _is_there(other))
+    for place in (path, *others):
+        with socket.socket(socket.AF_UNIX) as connection:
+            connection.settimeout(timeout_s)
+            try:
+                connection.connect(str(place))
+            except (FileNotFoundError, ConnectionRefusedError):
+                continue
+            except OSError as error:
+                msg = f"the agent cannot be asked over {place}: {error.strerror or error}"
+                raise GatewayError(msg) from error
+            return _asked(connection, place, request, timeout_s)
+    return None
+
+
+def _asked(
+    connection: socket.socket, path: Path, request: Mapping[str, Any], timeout_s: float
+) -> Answer:
+    try:
+        connection.sendall(json.dumps(request).encode() + b"\n")
+        with connection.makefile("rb") as lines:
+            answer: Answer = json.loads(lines.readline())
+    except (OSError, ValueError) as error:
+        reason = f" in {timeout_s:.0f} s" if isinstance(error, TimeoutError) else f": {error}"
+        msg = f"the agent at {path} did not answer{reason}"
+        raise GatewayError(msg) from error
     if "error" in answer:
         raise GatewayError(answer["error"])
     return answer

@@ -117,7 +117,8 @@ class Recorder:
     _urgent: asyncio.Event = field(default_factory=asyncio.Event)
     _thin_out_at: int = READINGS_MOST
     _losses: Losses = field(default_factory=Losses)
-    _blocked: bool = False
+    trouble: str = ""
+    """Why the card takes nothing; empty while it does."""
     _replaced: bool = False
     _stopping: bool = False
     _begun_s: float | None = None
@@ -290,8 +291,8 @@ class Recorder:
         if isinstance(error, StoreCorruptError) and not self._replaced:
             self._replaced = True  # the file was replaced, which is told by itself: once more
             return
-        if not self._blocked:
-            self._blocked = True
+        told, self.trouble = bool(self.trouble), str(error) or type(error).__name__
+        if not told:
             _log.error(BLOCKED_OUT, exc_info=error)
             self._events.append(Event(BLOCKED_OUT, self.clock.now(), Severity.ALARM))
 
@@ -302,8 +303,8 @@ class Recorder:
         if self._well_since_s is None:
             self._well_since_s = now_s
         lasted = now_s - self._well_since_s >= BACK_AFTER_S
-        if self._blocked and (lasted or self._stopping):
-            self._blocked = False
+        if self.trouble and (lasted or self._stopping):
+            self.trouble = ""
             dropped = self.counters.dropped_values
             _log.info(BLOCKED_BACK, extra={"dropped": dropped})
             self.happened(Event(BLOCKED_BACK, self.clock.now(), args={"dropped": dropped}))

@@ -66,6 +66,9 @@ class RenewingFile(ABC):
         self._entitled: Final = entitled
         self._lock: Final = lock
         self._failures = 0
+        self._refused = 0
+        """How often it could have been made again since the card refused a new file: it is tried
+        after 1, 2, 4 ... of them and then now and then, as a copy of everything may be written."""
         self._unsound: str | None = None
         """Why the file must be replaced before it is opened."""
         self._known: Known | None = None
@@ -111,7 +114,8 @@ class RenewingFile(ABC):
             except StoreCorruptError as error:
                 self._unsound = str(error)
         if self._unsound is not None:
-            if not self._is_due():
+            self._refused += 1
+            if self._refused.bit_count() > 1 and self._refused % RENEW_AGAIN_AFTER:
                 raise StoreFullError(self._unsound)
             self._replace(self._unsound)
         self.renewals += 1
@@ -128,7 +132,7 @@ class RenewingFile(ABC):
             self._lock.take()
 
     def _is_due(self) -> bool:
-        """Say whether to make a new file now: not each time a card refuses or damages it."""
+        """Say whether to make a new file now: not each time a card damages it."""
         self._failures += 1
         return self._failures == 1 or self._failures % RENEW_AGAIN_AFTER == 0
 
@@ -143,6 +147,7 @@ class RenewingFile(ABC):
         try:
             self.note(renew(self._path, self._known, self._entitled, why))
             self._unsound = self._known = None
+            self._refused = 0
             self.open()
         finally:
             self.renewing = False
