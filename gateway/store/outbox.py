@@ -26,6 +26,7 @@ from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known, take_over
 from gateway.store.renewing import guarded
 from gateway.store.room import Room
 from gateway.store.sealing import Epoch
+from gateway.store.settling import Hearsay, Said, settle
 from gateway.store.standing_in import StandingIn
 from gateway.store.trimming import Entitled, Trimming
 from gateway.store.waiting import Missed
@@ -65,6 +66,7 @@ class Outbox(Inserting):
         self._epochs: dict[EpochId, int] = {}
         self._sealing: dict[tuple[Audience, str], EpochRow] = {}
         self._hand_out = HandOut()
+        self._hearsay = Hearsay()
         self._relief = Relief(path)
         self.incarnation = Incarnation(bytes(INCARNATION_LEN))
         """Of the file; zeros until it was opened."""
@@ -202,7 +204,9 @@ class Outbox(Inserting):
         grown: list[Change] = []
         added: list[Added] = []
         written: dict[ChannelKey, Channel] = {}
+        said = self._hearsay.so_far()
         with transaction(self._db):
+            settled = self._settled(said) if said else []
             for each in missed:
                 channel = self._channels.find_or_make(Stream.DATA, each.audience)
                 written[channel.key] = channel
@@ -216,7 +220,8 @@ class Outbox(Inserting):
                 added.append(Added(sequence, size))
                 grown.append(self._channels.grow(channel, sequence, body.count, size))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
-        self._channels.apply(grown)
+        self._hearsay.forget(len(said))
+        self._channels.apply([*settled, *grown])
         return added
 
     @guarded
@@ -274,32 +279,37 @@ class Outbox(Inserting):
             epochs: records it holds.
             wanted: records it lacks although batches of them came.
         """
-        touched: list[Channel] = []
+        said = Said(consumer, tuple(channels), frozenset(epochs), frozenset(wanted))
+        self._hearsay.note(said)
+        self._settle_what_was_said()
+
+    def settle_soon(
+        self, consumer: ConsumerId, channels: Iterable[Settled], epochs: Iterable[EpochId]
+    ) -> None:
+        """Do as `settle` does, with the next commit; from any thread, and without waiting."""
+        self._hearsay.note(Said(consumer, tuple(channels), frozenset(epochs)))
+
+    @property
+    def has_hearsay(self) -> bool:
+        """Say whether `settle_soon` has taken what is not in the file yet; from any thread."""
+        return bool(self._hearsay)
+
+    @guarded
+    def settle_now(self) -> None:
+        """Bring what `settle_soon` took into the file: no commit has come that did."""
+        self._settle_what_was_said()
+
+    def _settle_what_was_said(self) -> None:
+        said = self._hearsay.so_far()
+        if not said:
+            return
         with transaction(self._db):
-            for said in channels:
-                channel = self._channels.find(said.stream, said.audience)
-                if channel is None:
-                    continue
-                if said.contiguous > channel.newest:
-                    self._trimming.jump(channel, said.contiguous)
-                self._db.execute(
-                    "INSERT INTO cursor (consumer, channel, settled) VALUES (?, ?, ?)"
-                    " ON CONFLICT DO UPDATE SET settled = max(settled, excluded.settled)",
-                    (consumer, channel.id, min(said.contiguous, channel.newest)),
-                )
-                touched.append(channel)
-            trimmed = self._trim(touched)
-            self._db.executemany(
-                "INSERT OR IGNORE INTO delivered (consumer, epoch)"
-                " SELECT ?, number FROM epoch WHERE id = ?",
-                [(consumer, epoch) for epoch in epochs],
-            )
-            self._db.executemany(
-                "DELETE FROM delivered WHERE consumer = ?"
-                " AND epoch = (SELECT number FROM epoch WHERE id = ?)",
-                [(consumer, epoch) for epoch in wanted],
-            )
+            trimmed = self._settled(said)
+        self._hearsay.forget(len(said))
         self._channels.apply(trimmed)
+
+    def _settled(self, said: Sequence[Said]) -> list[Change]:
+        return settle(self._db, self._channels, self._trimming, self._trim, said)
 
     def _enrol(self) -> None:
         """Take over who is entitled now; what was kept for nobody else goes."""

@@ -7,13 +7,14 @@ import logging
 import math
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.keys.device import KeyStore
 from gateway.keys.platform import Signers
 from gateway.model.clock import Clock
-from gateway.model.errors import KeyUnavailableError
+from gateway.model.errors import KeyUnavailableError, StoreCorruptError, StoreFullError
 from gateway.model.ids import Audience, BootId, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
@@ -40,6 +41,8 @@ _log = logging.getLogger(__name__)
 HEARTBEAT_S: Final = 60.0
 TICK_S: Final = 0.5
 """How often to look what time has brought, while something is under way or waits for its time."""
+SETTLE_WITHIN_S: Final = 5.0
+"""What is acknowledged rides on the next commit; without one it is noted after so long."""
 PUBACK_TIMEOUT_S: Final = 15.0
 """A broker that has not taken a message for so long is gone, whatever TCP says."""
 GOODBYE_S: Final = 1.0
@@ -96,6 +99,7 @@ class Serving:
     delivered: set[int]
     """Numbers of the epochs whose records the platform has, or that went out on this connection."""
     _said_not_ack: bool = False
+    _settle_by_s: float = math.inf
 
     async def run(self, wake: asyncio.Event, stopping: Callable[[], bool]) -> None:
         """Serve until the connection ends, or until all is settled once `stopping()`.
@@ -110,6 +114,7 @@ class Serving:
             wake.clear()
             self._check_alive()
             await self._take_acks()
+            await self._settle_when_due()
             idle = await self._send(stopping=stopping())
             self.traffic.unsettled = self.window.unsettled
             if stopping() and idle and not self.window.unsettled:
@@ -126,6 +131,20 @@ class Serving:
             wake.clear()
             await waited(wake, GOODBYE_S)
 
+    async def _settle_when_due(self) -> None:
+        """Let what was acknowledged be noted by itself when no commit has come that did it."""
+        now_s = self.clock.monotonic_s()
+        if not self.outbox.has_hearsay:
+            self._settle_by_s = now_s + SETTLE_WITHIN_S
+        elif now_s >= self._settle_by_s:
+            self._settle_by_s = now_s + SETTLE_WITHIN_S
+            await self.thread.submit(self._note_settled)
+
+    def _note_settled(self) -> None:
+        """Bring it into the file; what the card does not take now comes with a later commit."""
+        with suppress(StoreFullError, StoreCorruptError):
+            self.outbox.settle_now()
+
     def _rest_s(self, heartbeat_s: float, *, idle: bool) -> float:
         """Return how long nothing can happen that does not wake us."""
         if (
@@ -134,7 +153,8 @@ class Serving:
             and not self.session.inflight
             and not self.outbox.holds_back(self.clock.monotonic_s())
         ):
-            return max(TICK_S, heartbeat_s)
+            settling_s = SETTLE_WITHIN_S if self.outbox.has_hearsay else math.inf
+            return max(TICK_S, min(heartbeat_s, settling_s))
         return TICK_S
 
     def _check_alive(self) -> None:
@@ -177,13 +197,13 @@ class Serving:
             for c in ack.channels:
                 key = (c.stream, c.audience)
                 highest[key] = max(highest.get(key, 0), c.contiguous)
-        await self.thread.submit(
-            self.outbox.settle,
-            self.peer.consumer,
-            [Settled(stream, audience, up_to) for (stream, audience), up_to in highest.items()],
-            {epoch for ack in acks for epoch in ack.epochs},
-            {epoch for ack in acks for epoch in ack.wanted},
-        )
+        settled = [Settled(*key, up_to) for key, up_to in highest.items()]
+        epochs = {epoch for ack in acks for epoch in ack.epochs}
+        wanted = {epoch for ack in acks for epoch in ack.wanted}
+        if not wanted:
+            self.outbox.settle_soon(self.peer.consumer, settled, epochs)
+            return
+        await self.thread.submit(self.outbox.settle, self.peer.consumer, settled, epochs, wanted)
 
     async def _resolve(self, acks: list[Ack]) -> None:
         """Send again what the platform lacks the key of; give up what it refuses each time."""
@@ -301,6 +321,7 @@ class Serving:
         self._put("hello", hello)
 
     def _channel_states(self) -> list[ChannelState]:
+        self._note_settled()
         began = self.outbox.beginnings(self.peer.consumer)
         states = []
         for c in self.outbox.channels:

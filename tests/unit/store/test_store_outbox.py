@@ -443,3 +443,31 @@ def test_who_was_there_from_the_start_gets_all_of_it_after_a_restart(file: Path)
 
     assert again.cursors(UTILITY) == {(Stream.DATA, OPERATIONS): 0}
     again.close()
+
+
+def test_what_was_acknowledged_is_noted_with_the_next_commit(outbox: Outbox, file: Path) -> None:
+    key = fill(outbox, 3)
+    outbox.settle_soon(CITY, settled(2), {key.id})
+    assert outbox.cursors(CITY)[Stream.DATA, OPERATIONS] == 0
+    forbid(file, "INSERT ON batch")
+    with pytest.raises(StoreCorruptError):
+        outbox.add([(Stream.DATA, key, body(9))])
+    assert outbox.has_hearsay
+    assert outbox.cursors(CITY)[Stream.DATA, OPERATIONS] == 0
+    allow(file)
+    outbox.add([(Stream.DATA, key, body(9))])
+    assert not outbox.has_hearsay
+    assert outbox.cursors(CITY)[Stream.DATA, OPERATIONS] == 2
+    assert outbox.delivered_epochs(CITY)
+    assert [parcel.sequence for parcel in sent(outbox)] == [3, 4]
+
+
+def test_what_was_acknowledged_can_be_noted_by_itself(outbox: Outbox) -> None:
+    fill(outbox, 3)
+    outbox.settle_soon(CITY, settled(1), set())
+    outbox.settle_soon(CITY, settled(3), set())
+    outbox.settle_soon(CITY, settled(2), set())
+    outbox.settle_now()
+    assert not outbox.has_hearsay
+    assert outbox.cursors(CITY)[Stream.DATA, OPERATIONS] == 3
+    assert not sent(outbox)
