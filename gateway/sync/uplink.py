@@ -47,6 +47,8 @@ HURRY_FOR_S: Final = 120.0
 """... but only so long: whom a broker turns away time and again does not hurry."""
 SPREAD_MOST_S: Final = 10.0
 """Who has no alarm comes back within this after an outage: a city does not come all at once."""
+STORE_S: Final = 1.0
+"""How often one looks whether the card lets us open the store."""
 WATCH_S: Final = 1.0
 GRACE_S: Final = 0.3
 """What a connection that stands still has to move again once the way is open."""
@@ -121,6 +123,9 @@ class Uplink:
 
         with NetworkNews(hear):
             while not self._stopped.is_set():
+                if not self.outbox.is_open:  # nothing to deliver, and no name for what there is
+                    await self._pause(STORE_S, lambda: self.outbox.is_open)
+                    continue
                 try:
                     changed.clear()
                     connection = await self._way_in()
