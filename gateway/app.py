@@ -22,7 +22,6 @@ from gateway import __version__, supervise
 from gateway.acquisition.devices import PolledDevice
 from gateway.acquisition.poller import Poller
 from gateway.acquisition.reporting import Reporter
-from gateway.config.site import Site
 from gateway.health.loop_latency import LoopLatency
 from gateway.health.self_metrics import (
     GATEWAY,
@@ -32,19 +31,20 @@ from gateway.health.self_metrics import (
     disk_free_bytes,
 )
 from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
+from gateway.keys.ending import CertificateWatch
 from gateway.keys.opening import open_device_key
-from gateway.keys.platform import Recipient, load_recipient
 from gateway.keys.steady import SteadyKeyStore
 from gateway.local_api.control import Answer, control_path, serve_control
 from gateway.local_api.handlers import Handlers
 from gateway.local_api.latest import Latest
-from gateway.model.clock import Clock
-from gateway.model.errors import ConfigError, GatewayError, KeyUnavailableError, Mistake
+from gateway.model.clock import Clock, LearnedClock
+from gateway.model.errors import GatewayError, KeyUnavailableError
 from gateway.model.event import Event, Severity
-from gateway.model.ids import Audience, ConsumerId, DeviceId, GatewayId
+from gateway.model.ids import DeviceId, GatewayId
 from gateway.model.reading import Reading
 from gateway.plugins.assembly import Assembly
-from gateway.store.outbox import Entitled, Outbox
+from gateway.store.consumers import Consumers
+from gateway.store.outbox import Outbox
 from gateway.store.recorder import Recorder, Written
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
@@ -52,6 +52,7 @@ from gateway.store.store import StoreThread, memories_of, open_outbox
 from gateway.store.waiting import Missed
 from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
+from gateway.sync.platform_time import PlatformTime
 from gateway.sync.serving import Peer
 from gateway.sync.uplink import Uplink
 from gateway.sync.ways import Way, ways
@@ -82,38 +83,6 @@ class Mailboxes:
         """Hand an event to each."""
         for put in self.events:
             put(event)
-
-
-@dataclass(frozen=True, slots=True)
-class Consumers:
-    """Who is entitled to what, from the site file."""
-
-    entitled: Entitled
-    """Only consumers with an uplink: nobody else can say that it has something."""
-    recipients: Mapping[Audience, list[Recipient]]
-
-    @classmethod
-    def of(cls, site: Site) -> Consumers:
-        """Load the keys of every consumer.
-
-        Raises:
-            ConfigError: a key is missing, or a consumer has none of the chosen kind.
-        """
-        entitled: dict[Audience, set[ConsumerId]] = {}
-        recipients: dict[Audience, list[Recipient]] = {}
-        reached = {uplink.consumer for uplink in site.uplink}
-        for consumer in site.consumer:
-            keys = [load_recipient(consumer.id, file) for file in consumer.hpke_keys]
-            chosen = [key for key in keys if key.kem == site.store.kem]
-            if not chosen:
-                message = f"none of the keys is of the kind store.kem asks for: {site.store.kem}"
-                option = f"consumer {consumer.id}: hpke_keys"
-                raise ConfigError([Mistake(consumer.hpke_keys[0], 0, option, message)])
-            for audience in consumer.audiences:
-                if consumer.id in reached:
-                    entitled.setdefault(audience, set()).add(consumer.id)
-                recipients.setdefault(audience, []).extend(chosen)
-        return cls({a: frozenset(ids) for a, ids in entitled.items()}, recipients)
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +157,7 @@ class Agent:
         """
         self._assembly = assembly
         self._site = assembly.site
-        self._clock = clock
+        self._clock = LearnedClock(clock)
         self._dropped_logs = dropped_logs
         self._key = SteadyKeyStore(open_device_key(self._site), clock.monotonic_s)
         self._consumers = Consumers.of(self._site)
@@ -242,6 +211,7 @@ class Agent:
                 ]
                 acting = [begin(f"poller:{poller.line.id}", poller.run) for poller in rooms.pollers]
                 acting.append(begin("control", partial(self._open_door, rooms)))
+                acting.append(begin("certificates", self._certificates().run))
                 acting.append(begin("watchdog", partial(self._feed, notifier, rooms)))
                 if self._site.health.enabled:
                     acting.append(begin("health", self._metrics(rooms, latency).run))
@@ -348,7 +318,24 @@ class Agent:
             backoff,
             Budget(way.options.history_kib_per_min * 1024),
             sealer.tell_newest,
+            time=self._platform_time(way, outbox),
         )
+
+    def _platform_time(self, way: Way, outbox: Outbox) -> PlatformTime:
+        return PlatformTime(
+            self._site.gateway.id,
+            way.consumer,
+            way.signers,
+            way.broker,
+            self._clock,
+            partial(self._thread.submit, outbox.newest_time_ms),
+            self._mailboxes.happened,
+        )
+
+    def _certificates(self) -> CertificateWatch:
+        files = [way.broker.files.certificate for way in self._ways if way.broker.files]
+        files.insert(0, self._site.keys.device_certificate)
+        return CertificateWatch.over(files, self._clock, self._mailboxes.happened)
 
     def _pollers(self, outbox: Outbox, memories: Mapping[str, str], sealer: Sealer) -> list[Poller]:
         def remember(device: DeviceId, memory: Mapping[str, Any]) -> None:

@@ -22,6 +22,7 @@ from gateway.keys.cose import KID, sign1
 from gateway.keys.device import FileKeyStore
 from gateway.keys.platform import load_signers, signer_kid
 from gateway.model.clock import Clock, Instant, LearnedClock, SystemClock, Trust
+from gateway.model.event import Event
 from gateway.model.ids import BootId
 from gateway.sync.platform_time import NO_CHECK_TIME, TIME_CONTEXT, PlatformTime
 from gateway.sync.session import Broker, TlsFiles, client_context
@@ -82,6 +83,8 @@ class Place:
 
     authority: Authority
     broker: Mosquitto
+    events: list[Event] = field(default_factory=list)
+    """What people were told."""
 
     @property
     def files(self) -> TlsFiles:
@@ -107,8 +110,9 @@ class Place:
 
         learned = LearnedClock(clock)
         signers = load_signers([self.authority.folder / f"{CITY}-sign.pem"])
+        told = self.events.append
         return learned, PlatformTime(
-            GATEWAY, CITY, signers, self.way, learned, floor, within_s=within_s
+            GATEWAY, CITY, signers, self.way, learned, floor, told, within_s=within_s
         )
 
 

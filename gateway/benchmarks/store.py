@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 
-from gateway.app import Consumers
 from gateway.config.loading import read
 from gateway.keys.opening import open_device_key
 from gateway.model.clock import Instant, SystemClock
@@ -22,6 +21,7 @@ from gateway.model.ids import BootId, DeviceId
 from gateway.model.reading import PointTable, Reading
 from gateway.plugins.assembling import assemble
 from gateway.plugins.assembly import Assembly
+from gateway.store.consumers import Consumers
 from gateway.store.outbox import Outbox
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity

@@ -22,6 +22,7 @@ from cryptography import x509
 from gateway.keys.cose import CoseError, open1
 from gateway.keys.platform import Signers
 from gateway.model.clock import APART_MS, EARLIEST_TRUE_MS, Instant, LearnedClock, Trust
+from gateway.model.event import Event, Scalar, Severity
 from gateway.model.ids import BootId, ConsumerId, GatewayId
 from gateway.sync.causes import LinkLostError, Step
 from gateway.sync.dates import check_dates
@@ -108,6 +109,8 @@ class PlatformTime:
     clock: LearnedClock
     floor_ms: Callable[[], Awaitable[int]]
     """Before this it cannot be: the newest time that our own store says with trust."""
+    happened: Callable[[Event], None]
+    """Gets what people should know."""
     within_s: float = WITHIN_S
     _doubted: bool = False
     _behind_since_s: float | None = field(default=None, repr=False)
@@ -168,9 +171,10 @@ class PlatformTime:
         at = Instant(now.mono_ms, wall_ms + round(way_ms), Trust.HOLDOVER)
         uncertainty_ms = int(way_ms) + 1
         await self._check(at, uncertainty_ms, leaf)
-        shift_s = round((at.wall_ms - now.wall_ms) / 1000, 1)
         self.clock.learn(at, uncertainty_ms)
-        _log.info("time-learned", extra={"shift_s": shift_s, "uncertainty_ms": uncertainty_ms})
+        _log.info("time-learned", extra={"uncertainty_ms": uncertainty_ms})
+        args: dict[str, Scalar] = {"consumer": self.consumer, "uncertainty_ms": uncertainty_ms}
+        self.happened(Event("time-learned", self.clock.now(), args=args))
 
     async def _answer(self, session: Session, woken: asyncio.Event, question: Question) -> int:
         """Return the wall time of the first answer to the question."""
@@ -216,6 +220,8 @@ class PlatformTime:
             msg = f"the platform says that it is {latest:%Y-%m-%d}: here it was {floor:%Y-%m-%d}"
             raise LinkLostError(msg, Step.CLOCK)
         _log.warning("time-went-back", extra={"to": f"{at.utc:%Y-%m-%dT%H:%M:%SZ}"})
+        args: dict[str, Scalar] = {"consumer": self.consumer}
+        self.happened(Event("time-went-back", at, Severity.WARNING, args=args))
 
 
 def judged_by(broker: Broker, judge: Judge) -> Broker:

@@ -19,12 +19,12 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from gateway.app import Consumers
 from gateway.config.loading import load
 from gateway.config.site import Site
 from gateway.keys.opening import open_device_key
 from gateway.keys.platform import load_signers
 from gateway.model.ids import OPERATIONS, ConsumerId
+from gateway.store.consumers import Consumers
 from gateway.store.outbox import Outbox, Settled
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity

@@ -204,6 +204,7 @@ async def test_time_does_not_go_back_behind_what_is_in_the_store_unless_the_plat
             await time.prepare()
 
     assert "time-went-back" in caplog.messages
+    assert [event.key for event in place.events] == ["time-went-back", "time-learned"]
     assert abs(clock.now().wall_ms - true_ms()) < 10_000
 
 
