@@ -13,6 +13,7 @@ from pathlib import Path
 from gateway.model.errors import StoreFullError
 from gateway.model.ids import Audience, ConsumerId, EpochId, Incarnation
 from gateway.model.stream import Stream
+from gateway.store.aside import take_over
 from gateway.store.batches import Body, GapRecord
 from gateway.store.channels import Change, Channel, ChannelKey, Channels
 from gateway.store.database import connect, ours, random_fact, transaction
@@ -22,7 +23,7 @@ from gateway.store.lock import Lock
 from gateway.store.migrations import migrate
 from gateway.store.parcels import Added, HandOut, Parcel, Settled
 from gateway.store.relief import Relief
-from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known, take_over
+from gateway.store.renewal import INCARNATION_LEN, EpochRow, Known
 from gateway.store.renewing import guarded
 from gateway.store.room import Room
 from gateway.store.sealing import Epoch

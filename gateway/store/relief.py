@@ -11,8 +11,8 @@ import os
 from pathlib import Path
 from typing import Final
 
+from gateway.store.aside import remove_asides
 from gateway.store.database import LOG_BYTES
-from gateway.store.renewal import remove_asides
 
 GROWTH_BYTES: Final = 256 * 1024
 """By which the file may still grow on a full card."""

@@ -6,7 +6,6 @@ the way leaves one of the two. The old one stays for an inquiry, until its room 
 
 from __future__ import annotations
 
-import os
 import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,8 +18,9 @@ from typing import Final
 from gateway.model.errors import StoreFullError
 from gateway.model.ids import Audience, EpochId, Incarnation
 from gateway.model.stream import Stream
+from gateway.store.aside import remove, swap
 from gateway.store.batches import GapRecord
-from gateway.store.channels import SEQUENCE_MASK, Channel
+from gateway.store.channels import SEQUENCE_BITS, SEQUENCE_MASK, Channel
 from gateway.store.database import connect, transaction
 from gateway.store.entitlement import PREFIX
 from gateway.store.gaps import note_gap
@@ -33,8 +33,6 @@ from gateway.store.trimming import JUMP, Entitled, settled_by_all
 INCARNATION_LEN: Final = 8
 BEYOND: Final = 4096
 """So many sequences above the newest that the channel names are looked for."""
-ASIDE_MOST: Final = 2
-"""Damaged files that are kept: the newest."""
 COLUMNS: Final = {
     "fact": ["key", "value"],
     "channel": ["id", "stream", "audience", "newest", "produced", "kept", "size"],
@@ -47,10 +45,8 @@ COLUMNS: Final = {
         *("first_ms", "last_ms", "count", "reason", "told"),
     ],
     "memory": ["device", "content"],
+    "rollup": ["id", "epoch", "count", "first_ms", "last_ms", "since", "until", "body"],
 }
-PARTS: Final = ("-wal", "-shm", "")
-"""Of one database, in the order in which they are renamed: no file meets another one's log."""
-
 EpochRow = tuple[int, EpochId, Audience, int, bytes]
 
 
@@ -106,11 +102,11 @@ def renew(path: Path, known: Known | None, entitled: Entitled, error: str) -> Da
     """
     fresh = path.with_name(f"{path.name}.renewed")
     try:
-        _remove(fresh)
+        remove(fresh)
         with closing(open_damaged(path)) as old, closing(connect(fresh)) as new:
             migrate(new)
             tally = _Renewal(old, new, entitled, known).run()
-        aside = _swap(path, fresh)
+        aside = swap(path, fresh)
     except OSError as failure:
         msg = f"{fresh}: no new store can be made: {failure.strerror}"
         raise StoreFullError(msg) from failure
@@ -127,36 +123,6 @@ def renew(path: Path, known: Known | None, entitled: Entitled, error: str) -> Da
         min((gap.first_wall_ms for gap in gaps), default=0),
         max((gap.last_wall_ms for gap in gaps), default=0),
     )
-
-
-def take_over(path: Path) -> None:
-    """End a renewal that a power cut stopped between its last two steps.
-
-    Raises:
-        StoreFullError: the card does not let us.
-    """
-    fresh = path.with_name(f"{path.name}.renewed")
-    try:
-        if fresh.exists() and not path.exists():
-            fresh.rename(path)
-    except OSError as error:
-        msg = f"{path}: the store cannot be opened: {error.strerror}"
-        raise StoreFullError(msg) from error
-
-
-def asides(path: Path) -> list[Path]:
-    """Return the damaged files that were set aside, the oldest first."""
-    found = [part for part in path.parent.glob(f"{path.name}.damaged-*") if _number(part)]
-    return sorted(found, key=_number)
-
-
-def remove_asides(path: Path, keep: int = 0) -> bool:
-    """Remove the files that were set aside but for the newest; say whether there were any."""
-    gone = asides(path)
-    gone = gone[: len(gone) - keep]
-    for each in gone:
-        _remove(each)
-    return bool(gone)
 
 
 class _Renewal:
@@ -193,6 +159,8 @@ class _Renewal:
             if room:
                 saved, room = self._copy_batches(channel, epochs)
             self._account(channel, saved, tally)
+        if room:
+            self._copy_rollups(epochs)
         return tally
 
     def _read_known(self) -> Known | None:
@@ -265,6 +233,29 @@ class _Renewal:
             ).fetchone()
             return count, False
         return count, True
+
+    def _copy_rollups(self, epochs: dict[int, bytes]) -> None:
+        """Copy rollups that stand by; nobody was told of them, so what is missing is no gap."""
+        known = {row[0]: row for row in self._new.execute("SELECT * FROM channel")}
+        for row in self._read("channel"):
+            if _of_types(row, "iitiiii") and row[1] == Stream.ROLLUP:
+                known.setdefault(row[0], (*row[:3], 0, 0, 0, 0))
+        standing_by = [
+            row
+            for row in self._read("rollup")
+            if _of_types(row, "iiiiiiib")
+            and row[1] in epochs
+            and (channel := known.get(row[0] >> SEQUENCE_BITS)) is not None
+            and channel[1] == Stream.ROLLUP
+            and channel[3] < row[0] & SEQUENCE_MASK
+            and _is_ours(row[7], channel[2], row[0] & SEQUENCE_MASK, epochs[row[1]])
+        ]
+        try:
+            with transaction(self._new):
+                self._insert("channel", known.values())
+                self._insert("rollup", standing_by)
+        except StoreFullError:  # they are the first to do without
+            return
 
     def _account(self, channel: Channel, saved: int, tally: _Tally) -> None:
         """Note as gaps what of a channel was neither saved nor had by everybody."""
@@ -354,6 +345,10 @@ def _is_batch(row: Row, channel: Channel, epochs: dict[int, bytes]) -> bool:
     )
 
 
+def _is_ours(body: bytes, audience: Audience, sequence: int, epoch: bytes) -> bool:
+    return wrong_head(body, Stream.ROLLUP, audience, sequence, epoch) is None
+
+
 _TYPES: Final = {"i": int, "t": str, "b": bytes}
 
 
@@ -363,34 +358,6 @@ def _of_types(row: Row, types: str) -> bool:
         isinstance(value, _TYPES[kind]) and not (isinstance(value, int) and value < 0)
         for value, kind in zip(row, types, strict=True)
     )
-
-
-def _swap(path: Path, fresh: Path) -> Path:
-    """Give the new file the name of the old one, and the old one another."""
-    number = 1 + max(map(_number, asides(path)), default=0)
-    aside = path.with_name(f"{path.name}.damaged-{number}")
-    for part in PARTS:
-        old = path.with_name(path.name + part)
-        if old.exists():
-            old.rename(aside.with_name(aside.name + part))
-    fresh.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-    remove_asides(path, keep=ASIDE_MOST)
-    return aside
-
-
-def _remove(path: Path) -> None:
-    for part in PARTS:
-        path.with_name(path.name + part).unlink(missing_ok=True)
-
-
-def _number(aside: Path) -> int:
-    number = aside.name.rpartition("-")[2]
-    return int(number) if number.isdigit() else 0
 
 
 def _next(rows: Iterator[Row]) -> list[Row]:

@@ -13,11 +13,11 @@ import pytest
 from gateway.model.errors import StoreCorruptError, StoreFullError
 from gateway.model.ids import OPERATIONS, ConsumerId
 from gateway.model.stream import Stream
+from gateway.store.aside import ASIDE_MOST, asides
 from gateway.store.batches import GapRecord
 from gateway.store.database import PAGE_BYTES
 from gateway.store.inspection import verify
 from gateway.store.outbox import Outbox, Settled
-from gateway.store.renewal import ASIDE_MOST, asides
 from gateway.store.salvage import batches, both_ends, open_damaged
 from gateway.store.store import open_outbox
 from gateway.store.trimming import JUMP

@@ -13,10 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.keys.platform import load_recipient
+from gateway.model.errors import StoreCorruptError
 from gateway.model.ids import OPERATIONS, ConsumerId, DeviceId, PointId
 from gateway.model.reading import Kind, Point, PointTable, Reading
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
+from gateway.store.database import PAGE_BYTES
 from gateway.store.inspection import verify
 from gateway.store.outbox import Outbox, Settled
 from gateway.store.rollups import FOLD_AT, QUARTER_MS, Rollups, table_of
@@ -64,9 +66,12 @@ class Site:
         said = [Settled(c.stream, c.audience, c.newest) for c in self.outbox.channels]
         self.outbox.settle(CITY, said)
 
-    def rollups_kept(self) -> int:
+    def rollups(self) -> dict[int, bytes]:
         with closing(sqlite3.connect(self.store)) as db:
-            return int(db.execute("SELECT count(*) FROM rollup").fetchone()[0])
+            return dict(db.execute("SELECT id, body FROM rollup").fetchall())
+
+    def rollups_kept(self) -> int:
+        return len(self.rollups())
 
 
 def test_what_was_acknowledged_costs_no_rollup(tmp_path: Path, clock: HandClock) -> None:
@@ -116,6 +121,33 @@ def test_rollups_that_nobody_needed_are_told_as_a_gap_of_nothing(
     assert (int(Stream.ROLLUP), GapRecord.NOT_NEEDED, True) in reasons
     assert verify(site.store) == []
     site.outbox.close()
+
+
+def test_rollups_that_stand_by_go_over_when_a_damaged_file_is_replaced(
+    tmp_path: Path, clock: HandClock
+) -> None:
+    site = Site(tmp_path, clock, 2**24)
+    for _ in range(HOURS * 60):
+        site.minute()
+    before = site.rollups()
+    with closing(sqlite3.connect(site.store)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        ((root,),) = other.execute("SELECT rootpage FROM sqlite_master WHERE name = 'memory'")
+    with site.store.open("r+b") as raw:
+        raw.seek((root - 1) * PAGE_BYTES)
+        raw.write(bytes(range(256)) * (PAGE_BYTES // 256))
+    with pytest.raises(StoreCorruptError):
+        site.outbox.memories()
+
+    assert len(before) >= 3 * HOURS
+    assert site.rollups() == before
+    for _ in range(60):
+        site.minute()
+    assert site.rollups().items() >= before.items()
+    assert len(site.rollups()) >= len(before) + 3
+    assert [damage.lost for damage in site.outbox.damages] == []  # told with the next batch
+    site.outbox.close()
+    assert verify(site.store) == []
 
 
 def test_sequences_go_on_after_a_restart(tmp_path: Path, clock: HandClock) -> None:
