@@ -24,6 +24,8 @@ class VirtualClock:
 
     def __init__(self) -> None:
         self.seconds = START_S
+        self.set_by_ms = 0
+        """By how much somebody has set the wall clock."""
 
     @property
     def boot(self) -> BootId:
@@ -31,7 +33,7 @@ class VirtualClock:
 
     def now(self) -> Instant:
         mono_ms = int(self.seconds * 1000)
-        return Instant(mono_ms, START_WALL_MS + mono_ms, Trust.SYNCED)
+        return Instant(mono_ms, START_WALL_MS + mono_ms + self.set_by_ms, Trust.SYNCED)
 
     def monotonic_s(self) -> float:
         return self.seconds
