@@ -1,0 +1,115 @@
+"""The whole agent on a board that wakes in 1970, up to the city's database."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from gateway.app import Agent
+from gateway.plugins.assembling import assemble_file
+from provisioning.authority import Authority
+from simulators.platform.audit import audit
+from simulators.platform.databases import open_database, open_ledger
+from simulators.platform.intake import Intake
+from simulators.platform.keys import Opener, load_authority, load_opening_key, load_signing_key
+from simulators.platform.receiver import Broker, Receiver, Tls
+from tests.broker import Mosquitto
+from tests.linked_site import until
+from tests.running_agent import cabinet
+from tests.timeless_site import BoardClock, later, platform_tls, true_ms
+
+SLOW_MS = 5000
+"""A busy machine may take so long between a reading and its commit at the city."""
+
+
+class CityTls(Tls):
+    """For the city it is the true time, for this machine it is not."""
+
+    def context(self) -> ssl.SSLContext:
+        return platform_tls(self.ca.parent)
+
+
+@contextmanager
+def receiving(keys: Path, port: int, database: Path) -> Iterator[None]:
+    """Receive as the city does, at the true time."""
+    stop = threading.Event()
+
+    def run() -> None:
+        ledger = open_ledger(database)
+        intake = Intake(
+            ledger,
+            Opener("city", [load_opening_key(keys / "city-hpke.key")]),
+            load_authority(keys / "ca.pem"),
+            load_signing_key(keys / "city-sign.key"),
+            wall_ms=true_ms,
+            notice=lambda *_: None,
+        )
+        way = Broker("127.0.0.1", port, CityTls(keys / "ca.pem"))
+        Receiver(way, intake, lambda *_, **__: None, stop=stop).run()
+        ledger.close()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
+    db = open_database(str(database), read_only=True)
+    try:
+        with db.snapshot():
+            return db.rows(query)
+    finally:
+        db.close()
+
+
+async def test_an_agent_that_woke_in_1970_delivers_everything_at_its_true_time(
+    tmp_path: Path, authority: Authority, mosquitto: Callable[..., Mosquitto]
+) -> None:
+    moved = later(authority, tmp_path / "keys")
+    broker, keys, database = mosquitto(moved), moved.folder, tmp_path / "city.db"
+    broker.stop()
+    placed = "SELECT count(*) FROM batch WHERE trust = {}"
+    open_ledger(database).close()
+    began_ms = true_ms()
+    async with cabinet(tmp_path, moved, broker_port=broker.port) as site:
+        text = site.site.read_text(encoding="utf-8")
+        ca = f'tls = true\nca = "{keys}/ca.pem"'
+        site.site.write_text(text.replace("tls = false", ca), encoding="utf-8")
+        agent = Agent(assemble_file(site.site), BoardClock())
+        async with asyncio.TaskGroup() as group:
+            running = group.create_task(agent.run())
+            try:
+                await until(site.store.exists)
+                await until(lambda: len(site.numbers()) > 5)  # all of 1970
+                broker.start()
+                with receiving(keys, broker.port, database):
+                    await until(lambda: rows(database, placed.format(1)) > [(2,)])
+                    agent.stop()
+                    await running
+            finally:
+                running.cancel()
+
+    ended_ms = true_ms()
+    ((first, last, worst),) = rows(
+        database,
+        "SELECT min(reading.wall_ms), max(reading.wall_ms), max(arrived_ms - reading.wall_ms)"
+        " FROM reading JOIN batch ON batch.id = batch",
+    )
+    assert rows(database, placed.format(0)) > [(0,)]
+    assert began_ms - 1000 < first < last < ended_ms + 1000
+    assert worst < ended_ms - began_ms + SLOW_MS
+    events = [key for (key,) in rows(database, "SELECT key FROM event ORDER BY mono_ms")]
+    assert events.count("time-learned") == 1
+    report = audit(database, late_after_ms=10**9).total
+    refused = [name for name in report.counters if name.startswith("refused")]
+    assert (report.duplicated, report.reordered, refused) == (0, 0, [])
+    assert report.account.balances
