@@ -45,6 +45,9 @@ SETTLE_WITHIN_S: Final = 5.0
 """What is acknowledged rides on the next commit; without one it is noted after so long."""
 PUBACK_TIMEOUT_S: Final = 15.0
 """A broker that has not taken a message for so long is gone, whatever TCP says."""
+ASK_FIRST_S: Final = 0.5
+"""When the broker says that nobody hears us, we ask again after this, then later each time."""
+ASK_MOST_S: Final = 15.0
 GOODBYE_S: Final = 1.0
 FETCH_BYTES: Final = 256 * 1024
 INFLIGHT_MOST: Final = 64
@@ -98,6 +101,9 @@ class Serving:
     budget: Budget
     delivered: set[int]
     """Numbers of the epochs whose records the platform has, or that went out on this connection."""
+    _ask_wait_s: float = 0.0
+    """How long the last wait was for somebody who hears us; 0 while there is somebody."""
+    _ask_at_s: float = 0.0
     _said_not_ack: bool = False
     _settle_by_s: float = math.inf
 
@@ -115,7 +121,7 @@ class Serving:
             self._check_alive()
             await self._take_acks()
             await self._settle_when_due()
-            idle = await self._send(stopping=stopping())
+            idle = await self._heard() and await self._send(stopping=stopping())
             self.traffic.unsettled = self.window.unsettled
             if stopping() and idle and not self.window.unsettled:
                 break
@@ -223,6 +229,29 @@ class Serving:
                     batch.sequence,
                     GapRecord.REFUSED,
                 )
+
+    async def _heard(self) -> bool:
+        """Say whether the broker has somebody to hear us; one that just started may have nobody.
+
+        What it took meanwhile is gone. Until a hello is heard nothing else is sent; then all of it.
+        """
+        now_s = self.clock.monotonic_s()
+        if not self.session.unheard:
+            if self._ask_wait_s:
+                self._ask_wait_s = 0.0
+                self.window.send_again(self.window.sent)
+                self.delivered = await self.thread.submit(
+                    self.outbox.delivered_epochs, self.peer.consumer
+                )
+            return True
+        if not self._ask_wait_s:
+            _log.info("nobody-listens")
+            self._ask_wait_s, self._ask_at_s = ASK_FIRST_S, now_s + ASK_FIRST_S
+        elif now_s >= self._ask_at_s and self._free():
+            self._ask_wait_s = min(2 * self._ask_wait_s, ASK_MOST_S)
+            self._ask_at_s = now_s + self._ask_wait_s
+            await self._say_hello(Why.HEARTBEAT)
+        return False
 
     async def _send(self, *, stopping: bool) -> bool:
         """Hand batches to the broker as far as there is room; say whether there is nothing more."""

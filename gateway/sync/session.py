@@ -30,6 +30,8 @@ GOODBYE_S: Final = 1.0
 INFLIGHT_UNLIMITED: Final = 65_535
 """For paho, so that it never holds a message back: our own window is smaller."""
 
+NO_MATCHING_SUBSCRIBERS: Final = 0x10
+"""Reason code of a PUBACK (MQTT 5.0 §3.4.2.1); a broker may leave it out."""
 INBOX_MOST: Final = 64
 """Messages from the platform that may wait; older ones are dropped: the next says it all again."""
 
@@ -122,6 +124,8 @@ class Session:
         """Why the connection is gone, once it is."""
         self.inbox: deque[bytes] = deque(maxlen=INBOX_MOST)
         """What came and was not taken yet."""
+        self.unheard = False
+        """Whether nobody was there to hear what the broker took last."""
         self.wants_room = False
         """Whether to call `woken` also when the broker has taken a message."""
         self.receive_maximum = INFLIGHT_UNLIMITED
@@ -303,7 +307,9 @@ class Session:
         self._inflight.pop(mid, None)
         if code.is_failure:
             self._end(refused(code.value, str(code)))
-        if self.wants_room:
+        unheard = code.value == NO_MATCHING_SUBSCRIBERS
+        if self.wants_room or unheard is not self.unheard:
+            self.unheard = unheard
             self._woken()
 
     def _came(self, payload: bytes) -> None:

@@ -493,3 +493,20 @@ async def test_nobody_listening_is_told_once_with_its_cause(
 
     (event,) = gateway.events
     assert (event.key, "refuses the connection" in str(event.args["reason"])) == ("link-lost", True)
+
+
+async def test_what_a_broker_took_while_nobody_listened_comes_at_once_when_somebody_does(
+    tmp_path: Path, authority: Authority, broker: Mosquitto
+) -> None:
+    async with running(tmp_path, authority, plain(broker.port)) as gateway:
+        gateway.uplink.patience_s = 1000.0
+        await gateway.seal(3)
+        await gateway.seal(1, Stream.ALARM)
+        await until(lambda: gateway.uplink.traffic.sent_bytes["hello"] > 0)
+        unheard = gateway.uplink.traffic.sent_batches
+        with UnsurePlatform(broker.port, GATEWAY, authority.folder / "city-sign.key") as platform:
+            await wait(platform, lambda: len(set(platform.sequences)) >= 4)
+
+    assert unheard <= 4
+    assert {("data", n) for n in (1, 2, 3)} | {("alarm", 1)} == set(platform.sequences)
+    assert platform.epochs
