@@ -55,6 +55,10 @@ class Figure:
     budget: Budget | None = None
     note: str = ""
     """How it came about, or what it stands beside."""
+    baseline: str = ""
+    """What was measured raw in the same run; empty: nothing."""
+    raw: tuple[float, ...] = ()
+    """What that came to, one value of each run."""
 
     @property
     def value(self) -> float:
@@ -65,6 +69,12 @@ class Figure:
     def met(self) -> bool | None:
         """Say whether the budget is kept; None without one."""
         return None if self.budget is None else self.budget.met(self.value)
+
+    @property
+    def ratio(self) -> float | None:
+        """Return how many times the baseline it is: the median over the runs."""
+        ratios = [value / raw for value, raw in zip(self.runs, self.raw, strict=False) if raw]
+        return median(ratios) if ratios else None
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
         """Return it as plain values."""
@@ -77,6 +87,9 @@ class Figure:
             "runs": list(self.runs),
             "budget": None if budget is None else {"sense": budget.sense, "limit": budget.limit},
             "met": self.met,
+            "baseline": {"name": self.baseline, "runs": list(self.raw), "ratio": self.ratio}
+            if self.baseline
+            else None,
             "note": self.note,
         }
 
@@ -89,10 +102,27 @@ class Sheet:
     figures: list[Figure] = field(default_factory=list)
 
     def add(
-        self, name: str, value: float, unit: str, budget: Budget | None = None, note: str = ""
+        self,
+        name: str,
+        value: float,
+        unit: str,
+        budget: Budget | None = None,
+        note: str = "",
+        beside: tuple[str, float] | None = None,
     ) -> None:
-        """Put a figure on the sheet."""
-        self.figures.append(Figure(self.row, name, unit, (value,), budget, note))
+        """Put a figure on the sheet.
+
+        Args:
+            name: what it is.
+            value: of this run.
+            unit: of the value.
+            budget: what it should be.
+            note: how it came about.
+            beside: what was measured raw in the same run, in the same unit, and what it came to.
+        """
+        baseline, raw = ("", ()) if beside is None else (beside[0], (beside[1],))
+        figure = Figure(self.row, name, unit, (value,), budget, note, baseline, raw)
+        self.figures.append(figure)
 
 
 def merged(sheets: Sequence[Sheet]) -> list[Figure]:
@@ -112,6 +142,8 @@ def merged(sheets: Sequence[Sheet]) -> list[Figure]:
             tuple(figure.runs[0] for figure in same),
             first.budget,
             first.note,
+            first.baseline,
+            tuple(raw for figure in same for raw in figure.raw),
         )
         for same in by_name.values()
         for first in same[:1]

@@ -1,4 +1,8 @@
-"""The link goes, in four ways; then every number that the twins served is looked up."""
+"""The link goes, in four ways; then every number that the twins served is looked up.
+
+Meanwhile a *bell* rings: a line of its own is cut, which the agent tells as an alarm (`line-lost`).
+When that alarm arrived is read from the platform's ledger.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +10,19 @@ import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from gateway.model.clock import SystemClock
 from gateway.model.files import durable_write
+from simulators.bench import usage
 from simulators.bench.figures import Sheet, at_least, at_most
 from simulators.bench.form import Form
 from simulators.bench.rig import Rig, Seen, rig
-from simulators.bench.site_file import Load
+from simulators.bench.site_file import Load, Placed
+from simulators.lines.proxy import Cut, LinkProxy, link_proxy
+from simulators.programs.told import told_events
 from simulators.truth import Served, read_truth
 
 LIVE_SECONDS: Final = 1.5
@@ -23,6 +31,10 @@ BACK_WITHIN_S: Final = 300.0
 KILLS: Final = 3
 BETWEEN_S: Final = 2.0
 DELIVERED: Final = at_least(97)
+ALARM: Final = at_most(2)
+RING_AT: Final = 0.5
+"""Of an outage."""
+ALARM_KEY: Final = "line-lost"
 
 
 @dataclass(slots=True)
@@ -31,9 +43,11 @@ class Outage:
 
     name: str
     begin_ms: int
+    bell: str
     end_ms: int = 0
+    """The link is usable again."""
     back_s: float = 0.0
-    """From the end of the outage until nothing waited any more."""
+    """From then until nothing waited any more."""
     over_ms: int = 0
 
 
@@ -43,6 +57,8 @@ class Play:
 
     site: Rig
     load: Load
+    bells: dict[str, LinkProxy]
+    """Lines that may be cut, one for each outage: a line that is lost again soon is not told."""
     clock: SystemClock = field(default_factory=SystemClock)
     played: list[Outage] = field(default_factory=list)
     kills_ms: list[int] = field(default_factory=list)
@@ -86,17 +102,36 @@ class Play:
             ChildError: it does not come to an end.
         """
         await asyncio.sleep(BETWEEN_S)
-        outage = Outage(name, self.clock.now().wall_ms)
-        await way(for_s)
+        bell = list(self.bells)[len(self.played)]
+        outage = Outage(name, self.clock.now().wall_ms, bell)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._ring(bell, for_s * RING_AT), name="bell")
+            await way(for_s)
         outage.end_ms = self.clock.now().wall_ms
         back_s = asyncio.get_running_loop().time()
-        caught_up = await self.site.until(self._caught_up, f"all of {name}", BACK_WITHIN_S)
+        caught_up = await self.site.until(self.caught_up, f"all of {name}", BACK_WITHIN_S)
         outage.back_s = caught_up.at_s - back_s
         outage.over_ms = self.clock.now().wall_ms
         self.played.append(outage)
 
-    def _caught_up(self, seen: Seen) -> bool:
-        return seen.produced > 0 and seen.kept <= LIVE_SECONDS * self.load.values
+    async def _ring(self, bell: str, after_s: float) -> None:
+        await asyncio.sleep(after_s)
+        await self.bells[bell].set_mode(Cut())
+
+    def caught_up(self, seen: Seen) -> bool:
+        """Say whether nothing waits but what is just under way."""
+        return seen.produced > 0 and seen.kept <= LIVE_SECONDS * self.load.values * (
+            1 + len(self.bells) / self.load.devices
+        )
+
+    async def card(self, sheet: Sheet, name: str, for_s: float) -> None:
+        """Count what is written to the card for a reading meanwhile."""
+        site = self.site
+        begin, before = await site.now(), usage.written_bytes(site.agent.process.pid)
+        await asyncio.sleep(for_s)
+        end, after = await site.now(), usage.written_bytes(site.agent.process.pid)
+        share = (after - before) / max(1, end.produced - begin.produced)
+        sheet.add(f"written to the card a reading, {name}", share, "B", note="write_bytes")
 
 
 async def outages(form: Form) -> Sheet:
@@ -106,11 +141,23 @@ async def outages(form: Form) -> Sheet:
     lengths = [2.0] if form.quick else [10.0 * form.work]
     if form.long:
         lengths.append(60.0)
-    async with rig(form.folder, form.broker) as site:
-        await site.load(load)
-        await site.start_agent(site.write_site(load.placed, load.period_s))
+    names = [f"bell-{number}" for number in range(1, 3 * len(lengths) + 2)]
+    async with rig(form.folder, form.broker) as site, AsyncExitStack() as links:
+        await site.load(load, beside=names)
+        bells = {}
+        for name in names:
+            at = site.lines[name]
+            link = await links.enter_async_context(link_proxy((at["host"], at["port"])))
+            bells[name], at["port"] = link, link.port
+        placed = [*load.placed, *(Placed(name, name, 1) for name in names)]
+        await site.start_agent(site.write_site(placed, load.period_s))
         await site.until(lambda seen: seen.produced > seen.kept, "a first acknowledgement")
-        play = Play(site, load)
+        play = Play(site, load, bells)
+        await play.card(sheet, "link up", form.choose(1, 10))
+        site.link.tell({"mode": "cut"})
+        await play.card(sheet, "link away", form.choose(1, 10))
+        site.link.tell({"mode": "pass"})
+        await site.until(play.caught_up, "all of a first cut", BACK_WITHIN_S)
         for for_s in lengths:
             await play.go(f"broker stopped {for_s:.0f} s", play.stop, for_s)
             await play.go(f"link cut {for_s:.0f} s", play.cut, for_s)
@@ -140,15 +187,44 @@ async def _judge(
     sheet.add(f"{outage.name}: lost", len(whole["missing"]), "", at_most(0), note)
     sheet.add(f"{outage.name}: doubled", len(whole["doubled"]), "", at_most(0))
     share = 100 * within["stored"] / within["served"] if within["served"] else 0.0
-    note = f"forgiven counted as missing; all told {outage.back_s:.1f} s after the link was back"
+    note = (
+        f"of what the devices answered meanwhile, forgiven counted as missing;"
+        f" all told {outage.back_s:.1f} s after the link was back"
+    )
     sheet.add(f"{outage.name}: delivered", share, "%", DELIVERED, note)
+    if any(outage.begin_ms <= at < outage.end_ms for at in play.kills_ms):
+        asked = (outage.end_ms - outage.begin_ms) / 1000 * play.load.devices / play.load.period_s
+        note = "of what would have been asked without kills: each start takes its time"
+        sheet.add(f"{outage.name}: of all time", 100 * within["stored"] / asked, "%", note=note)
+    await _judge_alarm(sheet, site, outage)
+
+
+async def _judge_alarm(sheet: Sheet, site: Rig, outage: Outage) -> None:
+    events = await asyncio.to_thread(told_events, site.parts.database)
+    late_ms = [
+        event.arrived_ms - max(outage.end_ms, event.wall_ms)
+        for event in events
+        if event.key == ALARM_KEY
+        and event.args.get("line") == outage.bell
+        and event.wall_ms >= outage.begin_ms
+    ]
+    if not late_ms:
+        sheet.add(f"{outage.name}: alarms that never came", 1, "", at_most(0))
+        return
+    late_s = max(0, late_ms[0]) / 1000
+    note = "from the link being usable to the ledger; raised in the middle of the outage"
+    sheet.add(f"{outage.name}: alarm there after", late_s, "s", ALARM, note)
 
 
 async def _look_up(
     site: Rig, play: Play, served: Sequence[Served], begin_ms: int, end_ms: int
 ) -> dict[str, Any]:  # Any: JSON values
     file = site.folder / "truth-part.jsonl"
-    part = [entry for entry in served if begin_ms <= entry.wall_ms < end_ms]
+    part = [
+        entry
+        for entry in served
+        if begin_ms <= entry.wall_ms < end_ms and entry.twin not in play.bells
+    ]
     durable_write(file, "".join(json.dumps(asdict(entry)) + "\n" for entry in part).encode())
     told: dict[str, Any] = (await site.parts.ledger(play.kills_ms, file))["truth"]
     return told

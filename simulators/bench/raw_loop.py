@@ -45,6 +45,7 @@ async def read(options: Options) -> Came:
             if len(answer) != _HEAD.size + values.size:
                 msg = f"unit {unit}: {answer.hex(' ')}"
                 raise OSError(msg)
+            came.ready_s = came.ready_s or options.ready_s()
             came.values += len(values.unpack_from(answer, _HEAD.size))
         due_s += options.period_s
         await asyncio.sleep(max(0.0, due_s - loop.time()))

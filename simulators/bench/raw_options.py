@@ -5,10 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict, dataclass
 from typing import Any
+
+from simulators.bench.usage import lasts_s, memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +25,11 @@ class Options:
     period_s: float
     for_s: float
 
+    @staticmethod
+    def ready_s() -> float:
+        """Return for how long this program has run."""
+        return lasts_s(os.getpid())
+
 
 @dataclass(slots=True)
 class Came:
@@ -30,6 +38,10 @@ class Came:
     values: int = 0
     cpu_s: float = 0.0
     wall_s: float = 0.0
+    resident_mib: float = 0.0
+    """Of the whole program at its end."""
+    ready_s: float = 0.0
+    """From the start of the process to the first answer."""
 
 
 def _address(text: str) -> tuple[str, int]:
@@ -46,5 +58,7 @@ def main(read: Callable[[Options], Coroutine[Any, Any, Came]]) -> int:
     parser.add_argument("--period", dest="period_s", type=float, default=0.0, help="0: no pause")
     parser.add_argument("--for", dest="for_s", type=float, default=5.0)
     options = Options(**vars(parser.parse_args()))
-    sys.stdout.write(json.dumps(asdict(asyncio.run(read(options)))) + "\n")
+    came = asyncio.run(read(options))
+    came.resident_mib = memory(os.getpid()).rss
+    sys.stdout.write(json.dumps(asdict(came)) + "\n")
     return 0

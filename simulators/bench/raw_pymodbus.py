@@ -34,6 +34,7 @@ async def read(options: Options) -> Came:
             if len(answer.registers) != options.registers:
                 msg = f"unit {unit}: {answer}"
                 raise OSError(msg)
+            came.ready_s = came.ready_s or options.ready_s()
             came.values += len(answer.registers)
         due_s += options.period_s
         await asyncio.sleep(max(0.0, due_s - loop.time()))

@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simulators.bench import usage
-from simulators.bench.site_file import GATEWAY, PROFILE, Load, Placed, profile, site
+from simulators.bench.site_file import GATEWAY, PROFILE, Load, Placed, alone, profile, site
 from simulators.programs.children import Child, ChildError, Children, mayak
 from simulators.programs.parts import Parts
 
@@ -58,6 +58,16 @@ class Window:
         return (self.end.produced - self.end.kept) - (self.begin.produced - self.begin.kept)
 
 
+class Baseline(NamedTuple):
+    """What a raw loop over the same registers takes, nothing sealed, kept or sent."""
+
+    cost: float
+    """CPU seconds for 100,000 values."""
+    resident_mib: float
+    ready_s: float
+    """From the start of the process to the first answer."""
+
+
 @dataclass(slots=True)
 class Workshop:
     """Keys, twins and site file: what a single room needs."""
@@ -83,14 +93,20 @@ class Workshop:
         """
         return _there(self._twins, "the twins")
 
-    async def load(self, load: Load) -> None:
+    async def load(self, load: Load, beside: Iterable[str] = ()) -> None:
         """Start the twins of a load scene.
+
+        Args:
+            load: how much there is to read.
+            beside: further banks, each unit 1 of a TCP line of its own, all of that name.
 
         Raises:
             ChildError: they do not get ready.
         """
         scene = self.folder / "load.toml"
-        scene.write_text(await self.parts.must(_load_command(load)), encoding="utf-8")
+        text = await self.parts.must(_load_command(load))
+        more = "".join(alone(name, load.registers) for name in beside)
+        scene.write_text(text + more, encoding="utf-8")
         await self.play(scene, load.registers)
 
     async def play(self, scene: Path, registers: int) -> None:
@@ -111,8 +127,8 @@ class Workshop:
         file.write_text(text, encoding="utf-8")
         return file
 
-    async def baseline(self, program: str, load: Load, for_s: float, *, paced: bool) -> float:
-        """Return the CPU seconds that a baseline takes for 100,000 values of the same twins.
+    async def baseline(self, program: str, load: Load, for_s: float, *, paced: bool) -> Baseline:
+        """Return what a baseline takes for the values of the same twins.
 
         Raises:
             ChildError: it fails.
@@ -125,7 +141,8 @@ class Workshop:
             f"--period={load.period_s if paced else 0}",
             f"--for={for_s}",
         )
-        return per_100k(came["cpu_s"], came["values"])
+        cost = per_100k(came["cpu_s"], came["values"])
+        return Baseline(cost, came["resident_mib"], came["ready_s"])
 
     async def worker(self, module: str, *arguments: str) -> dict[str, Any]:  # Any: JSON values
         """Run a program that prints one JSON object to its end.

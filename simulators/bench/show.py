@@ -17,8 +17,8 @@ _SIGNS: Final = {True: "met", False: "MISSED", None: ""}
 def as_table(figures: Sequence[Figure]) -> Table:
     """Return the table a person reads: each figure beside its budget."""
     table = Table("", "figure", title="Medians", title_justify="left")
-    for title in ("value", "unit", "budget", ""):
-        table.add_column(title, justify="right" if title == "value" else "left")
+    for title in ("measured", "beside raw, same run", "asked", ""):
+        table.add_column(title, justify="right" if title == "measured" else "left")
     table.add_column("spread and circumstances", overflow="fold")
     before = ""
     for figure in figures:
@@ -27,14 +27,18 @@ def as_table(figures: Sequence[Figure]) -> Table:
         table.add_row(
             figure.row if figure.row != before else "",
             figure.name,
-            shown(figure.value),
-            figure.unit,
+            f"{shown(figure.value)} {figure.unit}".rstrip(),
+            _beside(figure),
             "" if figure.budget is None else str(figure.budget),
             _SIGNS[figure.met],
             "; ".join(part for part in (_spread(figure), figure.note) if part),
         )
         before = figure.row
     return table
+
+
+def _beside(figure: Figure) -> str:
+    return "" if figure.ratio is None else f"{shown(figure.ratio)} x {figure.baseline}"
 
 
 def _spread(figure: Figure) -> str:

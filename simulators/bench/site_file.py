@@ -85,6 +85,15 @@ unit = "{{count}}"
 """
 
 
+def alone(name: str, registers: int) -> str:
+    """Return a bank on a TCP line of its own, as tables of a scene."""
+    return (
+        f'\n[[line]]\nid = "{name}"\nmedium = "tcp"\n\n'
+        f'[[twin]]\nid = "{name}"\nline = "{name}"\nkind = "bank"\nunit = 1\n'
+        f"registers = {registers}\n"
+    )
+
+
 def site(
     placed: Iterable[Placed],
     lines: Mapping[str, Settings],

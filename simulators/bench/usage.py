@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,6 +28,17 @@ def cpu_s(pid: int) -> float:
         OSError: there is no such process.
     """
     return time.clock_gettime((~pid << 3) | _CPUCLOCK_SCHED)
+
+
+def lasts_s(pid: int) -> float:
+    """Return for how long a process has run, to a hundredth of a second (proc(5), stat, field 22).
+
+    Raises:
+        OSError: there is no such process.
+    """
+    stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
+    begun_ticks = int(stat.rpartition(")")[2].split()[19])
+    return time.clock_gettime(time.CLOCK_BOOTTIME) - begun_ticks / os.sysconf("SC_CLK_TCK")
 
 
 def memory(pid: int) -> Memory:

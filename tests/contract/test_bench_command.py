@@ -30,7 +30,12 @@ def bench(folder: Path, *names: str) -> dict[str, dict[str, float]]:
     found: dict[str, dict[str, float]] = {}
     for figure in json.loads(done.stdout)["figures"]:
         assert len(figure["runs"]) == 1
-        found.setdefault(figure["row"], {})[figure["name"]] = figure["value"]
+        row = found.setdefault(figure["row"], {})
+        row[figure["name"]] = figure["value"]
+        if figure["baseline"] is not None:
+            (raw,) = figure["baseline"]["runs"]
+            assert figure["baseline"]["ratio"] == pytest.approx(figure["value"] / raw)
+            row[f"{figure['name']}, beside raw"] = figure["baseline"]["ratio"]
     assert set(found) == set(names)
     return found
 
@@ -38,13 +43,15 @@ def bench(folder: Path, *names: str) -> dict[str, dict[str, float]]:
 def test_the_agent_and_its_rooms_are_measured_beside_their_baselines(tmp_path: Path) -> None:
     found = bench(tmp_path, "agent-20x50", "store", "acquisition")
     agent, store, acquisition = (found[name] for name in ("agent-20x50", "store", "acquisition"))
-    cost, raw = agent["CPU per 100,000 readings"], agent["bare pymodbus loop, same registers"]
-    assert agent["times the bare loop"] == pytest.approx(cost / raw)
+    assert agent["CPU per 100,000 readings"] > 0
     assert agent["readings delivered"] > 0
     assert 10 < agent["resident under load"] < 1000
-    assert store["times a raw SQLite insert"] > 1
+    assert store["CPU per 100,000 readings, beside raw"] > 1
     assert 0.3 < store["sealed bytes a reading"] < 8  # a random walk of +-7 carries half a byte
-    assert acquisition["hand-written loop"] < acquisition["bare pymodbus loop"]
+    by_hand, pymodbus = (
+        acquisition[f"{name}, beside raw"] for name in ("the same", "CPU per 100,000 readings")
+    )
+    assert by_hand > pymodbus  # the fewest lines cost less than a library
     assert acquisition["acquired on one core"] >= acquisition["acquired, twins answering"] * 0.99
 
 
