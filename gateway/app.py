@@ -30,6 +30,7 @@ from gateway.health.self_metrics import (
     StoreUse,
     disk_free_bytes,
 )
+from gateway.health.store_watch import StoreWatch
 from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
 from gateway.keys.ending import CertificateWatch
 from gateway.keys.opening import open_device_key
@@ -94,6 +95,7 @@ class Rooms:
     sealer: Sealer
     uplinks: Sequence[Uplink]
     pollers: Sequence[Poller]
+    watch: StoreWatch
 
     def sources(
         self, latency: LoopLatency, store: Path, dropped_logs: Callable[[], int]
@@ -119,6 +121,7 @@ class Rooms:
             devices=[device for poller in self.pollers for device in poller.counters],
             queues={"recorder": lambda: self.recorder.waiting},
             lines={poller.line.id: poller.line.statistics for poller in self.pollers},
+            card_left=(lambda: self.watch.card_left) if self.watch.tells_card else None,
         )
 
     def sent_bytes(self) -> Counter[str]:
@@ -212,6 +215,7 @@ class Agent:
                 acting = [begin(f"poller:{poller.line.id}", poller.run) for poller in rooms.pollers]
                 acting.append(begin("control", partial(self._open_door, rooms)))
                 acting.append(begin("certificates", self._certificates().run))
+                acting.append(begin("store-watch", rooms.watch.run))
                 acting.append(begin("watchdog", partial(self._feed, notifier, rooms)))
                 if self._site.health.enabled:
                     acting.append(begin("health", self._metrics(rooms, latency).run))
@@ -244,7 +248,15 @@ class Agent:
         pollers = self._pollers(outbox, memories, sealer)
         self._mailboxes.readings += [recorder.deliver, self._latest.deliver]
         self._mailboxes.events.append(recorder.happened)
-        return Rooms(outbox, recorder, sealer, uplinks, pollers)
+        watch = StoreWatch(
+            self._site.store,
+            outbox,
+            self._thread,
+            self._clock,
+            self._mailboxes.happened,
+            lambda: recorder.counters.bytes_per_s,
+        )
+        return Rooms(outbox, recorder, sealer, uplinks, pollers, watch)
 
     def _open_door(self, rooms: Rooms) -> Coroutine[None, None, None]:
         handlers = Handlers(

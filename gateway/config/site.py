@@ -72,6 +72,15 @@ class StoreOptions(Section):
     max_mib: Annotated[
         int, Limits(ge=16, le=1_048_576), About("largest size of the store, in MiB")
     ] = 512
+    warn_left_hours: Annotated[
+        float,
+        Limits(ge=0.0, le=8_760.0),
+        About("an alarm when the room lasts fewer hours without a link; 0: never"),
+    ] = 12.0
+    card_endurance_tib: Annotated[
+        Annotated[float, Limits(gt=0.0, le=100_000.0)] | None,
+        About("rated endurance of the memory card in TiB written, of one that cannot tell itself"),
+    ] = None
     seal_every_s: Annotated[
         float,
         Limits(ge=0.05, le=1.0),

@@ -102,6 +102,8 @@ class Sources:
     lines: Mapping[LineId, LineStatistics] = field(default_factory=dict)
     streams: Sequence[str] = tuple(stream.topic for stream in Stream)
     process: Callable[[], ProcessUse | None] = process_use
+    card_left: Callable[[], float | None] | None = None
+    """Life of the memory card in per cent; without it there is no such point."""
 
 
 class LineCount(NamedTuple):
@@ -133,6 +135,7 @@ class Snapshot:
     sent_bytes: tuple[int, ...]
     sealed_bytes: tuple[int, ...]
     lines: tuple[LineCount, ...]
+    card_left: tuple[float | None, ...] = ()
 
     @classmethod
     def take(cls, sources: Sources, clock: Clock) -> Snapshot:
@@ -158,6 +161,7 @@ class Snapshot:
                 LineCount(line.exchanges, line.errors, line.busy_s)
                 for line in sources.lines.values()
             ),
+            () if sources.card_left is None else (sources.card_left(),),
         )
 
 
@@ -199,7 +203,7 @@ _FIXED: Final = (
 
 
 def table_of(sources: Sources) -> PointTable:
-    """Return the points: the fixed ones, then one a queue, stream and device, three a line."""
+    """Return the points: the fixed ones, one a queue, stream and device, three a line, the card."""
     points = list(_FIXED)
     taken = {str(point.name) for point in points}
     points += [_number(_free_name(f"queue_{q}", taken), "{count}") for q in sources.queues]
@@ -216,6 +220,8 @@ def table_of(sources: Sources) -> PointTable:
                 deadband=Deadband(absolute=1.0),
             ),
         ]
+    if sources.card_left is not None:
+        points.append(_number(_free_name("card_left", taken), "%", deadband=Deadband()))
     return PointTable(*points)
 
 
@@ -250,6 +256,7 @@ def sample_of(before: Snapshot, now: Snapshot) -> Sample:
     for was, line in zip(before.lines, now.lines, strict=True):
         busy = _rate(line.busy_s - was.busy_s, elapsed_s, 100.0)
         cells += [line.exchanges, line.errors, busy]
+    cells += [None if left is None else round(left) for left in now.card_left]
     flags = {place: _NO_VALUE for place, value in enumerate(cells) if value is None}
     return Sample(tuple(cells), flags)
 

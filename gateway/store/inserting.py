@@ -1,4 +1,4 @@
-"""Batches into the file, and one in the place of several."""
+"""Batches into the file, one in the place of several; and small facts."""
 
 from __future__ import annotations
 
@@ -19,6 +19,32 @@ class Inserting(Delivery, ABC):
 
     _epochs: dict[EpochId, int]
     """Numbers of epochs in this file."""
+
+    @guarded
+    def fact(self, key: str) -> bytes | None:
+        """Return what was kept under a key; it lives as long as the file, and in the next one.
+
+        Raises:
+            StoreFullError: the card does not answer.
+            StoreCorruptError: the file is damaged.
+        """
+        row = self._db.execute("SELECT value FROM fact WHERE key = ?", (key,)).fetchone()
+        return None if row is None else bytes(row[0])
+
+    @guarded
+    def keep_fact(self, key: str, value: bytes) -> None:
+        """Keep something under a key.
+
+        Raises:
+            StoreFullError: the card takes nothing.
+            StoreCorruptError: the file is damaged.
+        """
+        with transaction(self._db):
+            self._db.execute(
+                "INSERT INTO fact (key, value) VALUES (?, ?)"
+                " ON CONFLICT DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
 
     @guarded
     def merge(self, stream: Stream, epoch: Epoch, body: Body, first: int, last: int) -> bool:

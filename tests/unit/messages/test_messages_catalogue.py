@@ -46,6 +46,9 @@ EVENTS = {
     "store-full",
     "store-back",
     "store-damaged",
+    "store-roomy",
+    "card-worn",
+    "card-fresh",
 }
 NEVER = re.compile(r"ошибк|девайс|шин[аыуе]\b|сайт|гейтвей|попробуйте|\berror\b", re.IGNORECASE)
 PARTS = (
