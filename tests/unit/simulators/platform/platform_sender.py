@@ -307,11 +307,13 @@ def public(file: Path) -> tuple[int, Any, bytes]:
     return 0x647A, hpke.MLKEM768X25519PublicKey(lattice, curve), kid
 
 
-def open_ack(payload: bytes, key: ec.EllipticCurvePublicKey) -> dict[int, Any]:
-    """Check the signature of an acknowledgement and return what it says."""
+def open_ack(
+    payload: bytes, key: ec.EllipticCurvePublicKey, context: bytes = b"mayak/1/ack"
+) -> dict[int, Any]:
+    """Check the signature of what the platform said and return it; `context`: as what."""
     protected, _, body, signature = cbor2.loads(payload).value
     r, s = int.from_bytes(signature[:32], "big"), int.from_bytes(signature[32:], "big")
-    signed = cbor2.dumps(["Signature1", protected, b"mayak/1/ack", body])
+    signed = cbor2.dumps(["Signature1", protected, context, body])
     key.verify(encode_dss_signature(r, s), signed, ec.ECDSA(SHA256()))
     fields: dict[int, Any] = cbor2.loads(body)
     return fields

@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from provisioning.authority import Authority
+from simulators.platform.intake import Message
 from simulators.platform.ledger import LedgerError
 from tests.conftest import GATEWAYS
 from tests.postgres import Postgres
 from tests.unit.simulators.platform.conftest import Desk, desk_at
-from tests.unit.simulators.platform.platform_sender import WALL, Row, Sender
+from tests.unit.simulators.platform.platform_sender import WALL, Row, Sender, open_ack
 
 POINTS = [["answers", "1", 1, 1, 0, None], ["u", "V", 2, 1, 0, None]]
 DATA = 3
@@ -437,3 +438,41 @@ def test_a_pair_of_another_form_is_refused(desk: Desk, sender: Sender, pair: lis
     (ack,) = desk.take((sender.topic("epoch"), record), (sender.topic("event"), event))
 
     assert [reason for *_, reason in ack[9]] == [3]
+
+
+QUESTION = {1: 1, 2: GATEWAYS[0], 3: bytes(16), 4: bytes(range(32))}
+
+
+def answers(desk: Desk, *questions: Any) -> list[tuple[str, dict[int, Any]]]:
+    """Ask, and return topics and what the answers say, their signatures checked."""
+    topic = f"mayak/1/{GATEWAYS[0]}/up/time"
+    replies = desk.intake.take(Message(topic, cbor2.dumps(each)) for each in questions)
+    context = b"mayak/1/time"
+    return [(r.topic, open_ack(r.payload, desk.platform_key, context)) for r in replies]
+
+
+def test_who_asks_is_told_the_time(desk: Desk) -> None:
+    told = QUESTION | {5: "city", 6: desk.now_ms}
+    assert answers(desk, QUESTION) == [(f"mayak/1/{GATEWAYS[0]}/down/time", told)]
+
+
+def test_of_several_questions_the_last_one_is_answered(desk: Desk) -> None:
+    ((_, told),) = answers(desk, QUESTION, QUESTION | {4: bytes(32)})
+    assert told[4] == bytes(32)
+
+
+@pytest.mark.parametrize(
+    ("question", "counter"),
+    [
+        (QUESTION | {1: 2}, "refused_version"),
+        (QUESTION | {2: GATEWAYS[1]}, "refused_misplaced"),
+        (QUESTION | {3: bytes(15)}, "refused_form"),
+        (QUESTION | {4: bytes(33)}, "refused_form"),
+        ({**QUESTION, 4: None}, "refused_form"),
+        ([], "refused_form"),
+        (list(range(100)), "refused_cbor"),
+    ],
+)
+def test_a_question_of_another_form_is_counted(desk: Desk, question: Any, counter: str) -> None:
+    assert answers(desk, question) == []
+    assert desk.report().counters == {counter: 1}
