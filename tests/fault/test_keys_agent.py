@@ -1,11 +1,13 @@
-"""The whole agent with its key in a token or a TPM, and with one that goes away while it runs."""
+"""The whole agent with its key in a token or a TPM, one that goes away, one that runs out."""
 
 from __future__ import annotations
 
 import asyncio
+import shutil
 import signal
 import sqlite3
 from contextlib import ExitStack, closing
+from datetime import timedelta
 from pathlib import Path
 
 import cbor2
@@ -13,8 +15,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from gateway.keys.device import load_certificate
 from gateway.model.clock import SystemClock
-from provisioning.authority import Authority
+from provisioning.authority import LEAF_LIFE, Authority
 from simulators.platform import cose
 from simulators.platform.keys import judge, load_authority
 from simulators.platform.wire import parse_epoch
@@ -124,3 +127,28 @@ async def test_a_tpm_that_goes_away_costs_no_reading(tmp_path: Path, authority: 
             assert "device-key-lost" in site.events()
             assert not any(map(agent.logged, ("store-full", "not-recordable", "lost-at-stop")))
             site.assert_nothing_lost()
+
+
+@pytest.mark.parametrize(
+    ("left", "told"),
+    [
+        (timedelta(days=20), ["certificate-ends"]),
+        (timedelta(days=-3), ["certificate-ended"]),
+        (timedelta(days=40), []),
+    ],
+)
+async def test_a_certificate_that_runs_out_is_told_of_and_stops_nothing(
+    tmp_path: Path, authority: Authority, left: timedelta, told: list[str]
+) -> None:
+    shutil.copytree(authority.folder, keys := tmp_path / "keys")
+    file = keys / "gateways" / GATEWAY / "device.pem"
+    key = load_certificate(file).public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    issued = SystemClock().now().utc.replace(microsecond=0) - LEAF_LIFE + left
+    certificate = authority.client(GATEWAY, "gateway", key, issued)
+    file.write_bytes(certificate.public_bytes(Encoding.PEM))
+    async with cabinet(tmp_path, Authority.load(keys)) as site, site.agent() as agent:
+        await agent.until_reads(20)
+        await agent.stop()
+
+        assert [event for event in site.events() if event.startswith("certificate")] == told

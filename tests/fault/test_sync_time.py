@@ -13,7 +13,7 @@ from gateway.keys.platform import load_recipient
 from gateway.model.clock import SystemClock, Trust
 from gateway.model.ids import OPERATIONS
 from gateway.model.reading import Reading
-from gateway.store.outbox import Outbox
+from gateway.store.outbox import Outbox, Settled
 from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
 from provisioning.authority import Authority
@@ -188,3 +188,24 @@ def test_an_epoch_of_a_clock_that_ran_ahead_is_taken_and_placed_once_it_is_put_r
     assert journey.stored() == journey.told
     assert (report.duplicated, report.reordered) == (0, 0)
     assert report.counters["clock_ahead"] >= 1
+
+
+def test_the_store_knows_the_newest_time_it_was_told_even_when_all_of_it_is_gone(
+    journey: Journey, tmp_path: Path
+) -> None:
+    journey.read(2)
+    assert journey.outbox.newest_time_ms() == 2000  # of 1970: no floor to anybody
+    journey.clock.set_wall(now(journey), Trust.SYNCED)
+    journey.read(200)
+    newest_ms = journey.clock.wall_ms
+    journey.clock.set_wall(5000, Trust.UNSET)
+    journey.read(2)
+    assert journey.outbox.newest_time_ms() == newest_ms
+
+    channels = [Settled(c.stream, c.audience, c.newest) for c in journey.outbox.channels]
+    journey.outbox.settle(CITY, channels)
+    assert sum(channel.kept for channel in journey.outbox.channels) == 0
+    journey.outbox.close()
+    again = Outbox(tmp_path / "store.db", {OPERATIONS: frozenset({CITY})}, 2**24)
+    assert newest_ms - 200_000 <= again.newest_time_ms() <= newest_ms
+    again.close()
