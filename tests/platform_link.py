@@ -10,6 +10,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ class Receiver:
         folder: Path,
         *more: str,
         name: str = "receiver",
+        hpke: Sequence[str] = ("city-hpke",),
     ) -> None:
         keys = authority.folder
         self.db = db
@@ -49,7 +51,7 @@ class Receiver:
         self._command = [
             *(sys.executable, "-c", RUN, "run", "--json", "--db", str(db)),
             *("--broker", f"127.0.0.1:{broker.port}", "--consumer", "city"),
-            *("--hpke-key", str(keys / "city-hpke.key")),
+            *(word for each in hpke for word in ("--hpke-key", str(keys / f"{each}.key"))),
             *("--sign-key", str(keys / "city-sign.key"), "--city-ca", str(keys / "ca.pem")),
             *("--ready", str(self.ready), *more),
         ]
