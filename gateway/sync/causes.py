@@ -22,7 +22,7 @@ class Step(StrEnum):
     SERVER_CERTIFICATE = "server-certificate"
     CLIENT_CERTIFICATE = "client-certificate"
     CLOCK = "clock"
-    """The server's certificate is not valid yet for a clock that nothing sets."""
+    """The server's certificate is not valid for a clock that nothing sets: not yet, or no more."""
     AUTHORISATION = "authorisation"
     QUOTA = "quota"
     TAKEN_OVER = "taken-over"
@@ -67,8 +67,8 @@ SESSION_TAKEN_OVER: Final = 0x8E
 CERTIFICATE_ALERTS: Final = ("certificate", "unknown ca", "unknown_ca", "access denied")
 """What an alert says that is about who we are (RFC 8446 §6.2)."""
 
-X509_NOT_YET_VALID: Final = 9
-"""X509_V_ERR_CERT_NOT_YET_VALID (OpenSSL, x509_vfy.h)."""
+X509_NOT_NOW: Final = frozenset({9, 10})
+"""X509_V_ERR_CERT_NOT_YET_VALID, X509_V_ERR_CERT_HAS_EXPIRED (OpenSSL, x509_vfy.h)."""
 
 
 def not_connected(
@@ -89,7 +89,7 @@ def not_connected(
         case ssl.SSLCertVerificationError():
             text = f"the certificate of {where} is not accepted: {error.verify_message}"
             step = Step.SERVER_CERTIFICATE
-            if error.verify_code == X509_NOT_YET_VALID and not clock_is_set:
+            if error.verify_code in X509_NOT_NOW and not clock_is_set:
                 text, step = f"{text}; but nothing sets our own clock", Step.CLOCK
         case OutOfDateError():
             text = f"the certificate of {where} is not accepted: {error.args[0]}"

@@ -112,6 +112,8 @@ class PlatformTime:
     happened: Callable[[Event], None]
     """Gets what people should know."""
     within_s: float = WITHIN_S
+    learned: bool = False
+    """Whether the time was learned: the clock has been right since, or is overridden."""
     _doubted: bool = False
     _behind_since_s: float | None = field(default=None, repr=False)
 
@@ -172,6 +174,7 @@ class PlatformTime:
         uncertainty_ms = int(way_ms) + 1
         await self._check(at, uncertainty_ms, leaf)
         self.clock.learn(at, uncertainty_ms)
+        self.learned = True
         _log.info("time-learned", extra={"uncertainty_ms": uncertainty_ms})
         args: dict[str, Scalar] = {"consumer": self.consumer, "uncertainty_ms": uncertainty_ms}
         self.happened(Event("time-learned", self.clock.now(), args=args))

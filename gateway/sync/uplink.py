@@ -237,7 +237,8 @@ class Uplink:
                 broker.client_id or self.peer.gateway,
                 [topic_down(self.peer.gateway, "ack")],
                 self._wake.set,
-                clock_is_set=self.clock.now().trust is Trust.SYNCED,
+                clock_is_set=self.clock.now().trust is Trust.SYNCED
+                or (self.time is not None and self.time.learned),
                 connection=left,
             )
         except BaseException as error:

@@ -48,7 +48,7 @@ def city(place: Place) -> Path:
 async def connected(time: PlatformTime, clock: LearnedClock) -> Session:
     broker, connection = await time.prepare()
     assert connection is None
-    is_set = clock.now().trust is Trust.SYNCED
+    is_set = clock.now().trust is Trust.SYNCED or time.learned
     woken = asyncio.Event()
     return await Session.connect(broker, GATEWAY, [ACKS], woken.set, clock_is_set=is_set)
 
@@ -235,6 +235,45 @@ async def test_a_clock_that_was_kept_over_a_long_sleep_is_put_right(place: Place
 
     assert clock.overrides
     assert abs(clock.now().wall_ms - true_ms()) < 10_000
+
+
+@pytest.fixture
+def ended(tmp_path: Path, mosquitto: Brokers) -> Place:
+    """A broker whose certificate ended, by this machine's clock, 70 days ago; others' did not."""
+    past = HandClock(wall_ms=SystemClock().now().wall_ms - 800 * DAY_MS)
+    Authority.create(tmp_path / "keys", past, gateways=[GATEWAY]).renew(SystemClock())
+    old = later(Authority.load(tmp_path / "keys"), tmp_path / "old", after_ms=-800 * DAY_MS)
+    return Place(old, mosquitto(old))
+
+
+async def test_a_clock_that_runs_ahead_of_a_certificate_is_put_right(ended: Place) -> None:
+    right_ms = SystemClock().now().wall_ms - 100 * DAY_MS
+    clock, time = ended.asking(BoardClock(right_ms + 100 * DAY_MS, Trust.HOLDOVER))
+    with TimeTeller(ended.broker, city(ended), lambda q: [true_answer(q, right_ms)]):
+        with pytest.raises(LinkLostError) as caught:
+            await connected(time, clock)
+        time.refused(caught.value)
+        session = await connected(time, clock)
+        await session.close()
+
+    assert abs(clock.now().wall_ms - right_ms) < 10_000
+
+
+async def test_a_certificate_that_did_end_is_told_as_such_once_the_clock_was_confirmed(
+    ended: Place,
+) -> None:
+    now_ms = SystemClock().now().wall_ms
+    clock, time = ended.asking(BoardClock(now_ms, Trust.HOLDOVER))
+    steps = []
+    with TimeTeller(ended.broker, city(ended), lambda q: [true_answer(q, now_ms)]) as teller:
+        for _ in range(3):
+            with pytest.raises(LinkLostError) as caught:
+                await connected(time, clock)
+            time.refused(caught.value)
+            steps.append(caught.value.step)
+
+    assert steps == [Step.CLOCK, Step.SERVER_CERTIFICATE, Step.SERVER_CERTIFICATE]
+    assert (len(teller.questions), clock.overrides) == (1, False)
 
 
 async def test_a_board_with_a_clock_asks_nobody(authority: Authority, mosquitto: Brokers) -> None:
