@@ -23,9 +23,9 @@ class Backoff:
         self._tries += 1
         return self.uniform(0.0, bound)
 
-    def reset(self) -> None:
-        """Begin anew: the last try was a success."""
-        self._tries = 0
+    def reset(self, tries: int = 0) -> None:
+        """Begin anew, or as after so many tries: the last one was a success."""
+        self._tries = tries
 
 
 @dataclass(slots=True)

@@ -52,11 +52,16 @@ class Door:
         except OSError as error:  # TimeoutError is one
             raise not_connected(error, self._host, self._port, clock_is_set=True) from error
 
-    async def answers(self) -> bool:
-        """Say whether somebody is there: knock each second, and leave again."""
+    async def answers(self, within_s: float | None = None) -> bool:
+        """Say whether somebody is there: knock each second, and leave again.
+
+        Args:
+            within_s: how long we wait; None: as long as it may take to answer.
+        """
         try:
-            (await self.open(1.0)).close()
-        except LinkLostError:
+            async with asyncio.timeout(within_s):
+                (await self.open(1.0)).close()
+        except (LinkLostError, TimeoutError):
             return False
         return True
 

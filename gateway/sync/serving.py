@@ -153,6 +153,8 @@ class Serving:
 
     def _rest_s(self, heartbeat_s: float, *, idle: bool) -> float:
         """Return how long nothing can happen that does not wake us."""
+        if self._ask_wait_s:
+            return min(TICK_S, max(0.0, self._ask_at_s - self.clock.monotonic_s()))
         if (
             idle
             and self.window.at_rest

@@ -49,6 +49,8 @@ SPREAD_MOST_S: Final = 10.0
 """Who has no alarm comes back within this after an outage: a city does not come all at once."""
 STORE_S: Final = 1.0
 """How often one looks whether the card lets us open the store."""
+THERE_S: Final = 2.0
+"""A broker that shows us out is still there; when nobody answers for so long, the link went."""
 WATCH_S: Final = 1.0
 GRACE_S: Final = 0.3
 """What a connection that stands still has to move again once the way is open."""
@@ -166,8 +168,9 @@ class Uplink:
             if error.step is Step.TAKEN_OVER:
                 # Two that take the connection from each other at once would do so for ever.
                 may_hurry, wait_s = False, self.yield_s
-            elif came_up and not self._afar and self._hurries():
-                self._afar = may_hurry = not await self._door.answers()
+            elif came_up and not self._afar and not await self._door.answers(THERE_S):
+                self._afar = True  # the link went: it is not the broker that shows us out
+                return
             if self._afar and may_hurry and self._hurries():
                 return
         hurried = may_hurry and self._hurries()
@@ -280,8 +283,8 @@ class Uplink:
                     watch.cancel()
                     self._short += 1
                     if self.clock.monotonic_s() - since_s >= WELL_AFTER_S:
-                        self.backoff.reset()
                         self._short = 0
+                    self.backoff.reset(max(0, self._short - 1))
         except LinkLostError as error:
             lost = error
         finally:

@@ -39,7 +39,7 @@ IDLE_CHECK_S: Final = 5.0
 KEEPALIVE_S: Final = 30
 CONNECT_TIMEOUT_S: Final = 10.0
 RETRY_MIN_S: Final = 0.2
-RETRY_MAX_S: Final = 1.0
+RETRY_MAX_S: Final = 0.5
 """Few receivers, for whom everything waits."""
 _SEND_WINDOW: Final = 16
 """Acknowledgements under way; below the 20 that brokers allow by default."""

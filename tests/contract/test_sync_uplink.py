@@ -6,7 +6,7 @@ import asyncio
 import os
 import socket
 import threading
-from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sized
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -110,6 +110,10 @@ def plain(port: int) -> Broker:
 
 def more_acks(gateway: Gateway, than: int) -> bool:
     return gateway.uplink.traffic.acks > than
+
+
+def more(found: Sized, than: int) -> bool:
+    return len(found) > than
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -510,3 +514,34 @@ async def test_what_a_broker_took_while_nobody_listened_comes_at_once_when_someb
     assert unheard <= 4
     assert {("data", n) for n in (1, 2, 3)} | {("alarm", 1)} == set(platform.sequences)
     assert platform.epochs
+
+
+async def test_a_link_that_flaps_is_not_taken_for_a_broker_that_shows_us_out(
+    tmp_path: Path, authority: Authority, broker: Mosquitto
+) -> None:
+    waits: list[float] = []
+    knocks: list[float] = []
+
+    def drawn(_low: float, high: float) -> float:
+        waits.append(high)
+        return 0.02
+
+    def knocked(low: float, _high: float) -> float:
+        knocks.append(low)
+        return 0.02
+
+    async with (
+        link_proxy(("127.0.0.1", broker.port)) as link,
+        running(tmp_path, authority, plain(link.port)) as gateway,
+    ):
+        gateway.uplink.backoff = Backoff(1, 120, drawn)
+        gateway.uplink.knocks.uniform = knocked
+        for _ in range(6):
+            await until(lambda: gateway.uplink.traffic.connected)
+            await link.set_mode(Cut())
+            before = len(knocks)
+            await until(partial(more, knocks, before))
+            await link.set_mode(Pass())
+
+    assert gateway.uplink.traffic.connects >= 6
+    assert max(waits) <= 10  # never the bound of a broker that turns us away
