@@ -28,6 +28,8 @@ class Parts:
 
     children: Children
     gateway: str
+    server: str = ""
+    """Connection string of the receiver's database; empty: a file."""
 
     @property
     def folder(self) -> Path:
@@ -40,9 +42,9 @@ class Parts:
         return self.folder / "keys"
 
     @property
-    def database(self) -> Path:
-        """Return the file of the receiver."""
-        return self.folder / "platform.db"
+    def database(self) -> Path | str:
+        """Return where the receiver keeps all: as `--db` takes it."""
+        return self.server or self.folder / "platform.db"
 
     async def must(self, command: list[str]) -> str:
         """Run a command to its end and return what it printed.

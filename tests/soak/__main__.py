@@ -100,6 +100,7 @@ def _say_sum(verdict: Verdict, console: Console) -> None:
         f"killed: {kills}. Faults of the link: {faults or 'none'}.\n"
         f"Twins served {verdict.served} numbers: {verdict.stored} are stored,"
         f" {verdict.forgiven} were of a second before an agent's kill.\n"
+        f"{verdict.events} events that the agent said in its log are there once.\n"
         f"The platform holds {verdict.readings} values; {verdict.repeats} batches came again and"
         f" were known; {verdict.checks} files were looked through.",
         highlight=False,

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from gateway.model.clock import Clock
 from simulators.programs.broker import find_mosquitto
+from tests import postgres
 from tests.soak.judging import Verdict, together
 from tests.soak.plan import Role, Setup, setups
 from tests.soak.site import SoakSite
@@ -52,6 +53,9 @@ class Campaign:
     setups: list[Setup] = field(default_factory=list)
     judged: list[Judged] = field(default_factory=list)
     running: list[SoakSite] = field(default_factory=list)
+    _server: postgres.Postgres | None = None
+    _one: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """One at a time starts the server."""
     _next: int = 0
     _promised: int = 0
     """Kills of sites that were started."""
@@ -60,7 +64,7 @@ class Campaign:
         """Find out what there is to play with."""
         if not self.setups:
             installed = ["iotcore"] if find_mosquitto() is None else ["mosquitto", "iotcore"]
-            self.setups = setups(installed)
+            self.setups = setups(installed, postgres=postgres.find() is not None)
 
     @property
     def verdict(self) -> Verdict:
@@ -81,10 +85,29 @@ class Campaign:
     async def run(self) -> Verdict:
         """Play it all; the files of sites that came out clean are deleted."""
         until_s = self.clock.monotonic_s() + self.for_s - ENDING_S
-        async with asyncio.TaskGroup() as tasks:
-            for _ in range(self.at_once):
-                tasks.create_task(self._play(until_s))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for _ in range(self.at_once):
+                    tasks.create_task(self._play(until_s))
+        finally:
+            if self._server is not None:
+                await asyncio.to_thread(self._server.remove)
         return self.verdict
+
+    def database(self, setup: Setup) -> str:
+        """Return the connection string of an empty database, if the site is to have one.
+
+        Raises:
+            RuntimeError: the server does not start.
+        """
+        if not setup.postgres:
+            return ""
+        if self._server is None:
+            programs = postgres.find()
+            assert programs is not None  # else there is no such setup
+            self._server = postgres.Postgres(programs)
+            self._server.make()
+        return self._server.database()
 
     async def _play(self, until_s: float) -> None:
         """Play one site after the other."""
@@ -96,7 +119,9 @@ class Campaign:
             folder = self.folder / f"site-{number}"
             folder.mkdir()
             seed = f"{self.seed}:{number}"
-            site = SoakSite(folder, setup, seed, self.clock, self.told)
+            async with self._one:
+                server = await asyncio.to_thread(self.database, setup)
+            site = SoakSite(folder, setup, seed, self.clock, self.told, server)
             self.running.append(site)
             # The end of a site kills each of its parts once more.
             verdict = await site.run(max(1, quota - len(setup.parts)), until_s)

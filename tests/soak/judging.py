@@ -7,6 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from tests.soak.events import Events
+
 Json = Mapping[str, Any]  # Any: JSON values
 
 
@@ -32,6 +34,8 @@ class Verdict:
     reordered: int = 0
     repeats: int = 0
     """Batches that came again and were known: no fault."""
+    events: int = 0
+    """Events that the agent said in its log and that the platform holds."""
     checks: int = 0
     """Times that a file was looked through after a kill."""
     findings: tuple[str, ...] = ()
@@ -67,6 +71,7 @@ def judge(
     link_faults: Counter[str],
     checks: int,
     findings: Iterable[str],
+    events: Events | None = None,
 ) -> Verdict:
     """Return the verdict on one site.
 
@@ -76,7 +81,9 @@ def judge(
         link_faults: by mode.
         checks: how many files were looked through.
         findings: what was wrong in them, and parts that ended by themselves.
+        events: what the agent said and what the platform holds of it.
     """
+    events = events or Events()
     total, truth = ledger["total"], ledger["truth"]
     # Every open question is a finding, also one about values that are counted as lost.
     objections = [f"ledger: {objection}" for objection in total["objections"]]
@@ -91,12 +98,13 @@ def judge(
         stored=truth["stored"],
         forgiven=truth["forgiven"],
         readings=total["readings"],
-        lost=total["lost"] + total["pending"] + len(truth["missing"]),
-        duplicated=total["duplicated"] + len(truth["doubled"]),
+        lost=total["lost"] + total["pending"] + len(truth["missing"]) + len(events.missing),
+        duplicated=total["duplicated"] + len(truth["doubled"]) + len(events.doubled),
         reordered=total["reordered"],
         repeats=total["repeats"],
+        events=events.matched,
         checks=checks,
-        findings=(*findings, *objections),
+        findings=(*findings, *objections, *events.findings),
     )
 
 
@@ -114,6 +122,7 @@ def together(verdicts: Iterable[Verdict]) -> Verdict:
         duplicated=sum(v.duplicated for v in every),
         reordered=sum(v.reordered for v in every),
         repeats=sum(v.repeats for v in every),
+        events=sum(v.events for v in every),
         checks=sum(v.checks for v in every),
         findings=tuple(finding for v in every for finding in v.findings),
     )

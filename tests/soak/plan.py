@@ -22,6 +22,10 @@ DOWN_AT_ONCE: Final = 0.6
 """How often a part is started again at once."""
 DOWN_MOST_S: Final = 1.5
 FAULT_S: Final = (0.2, 3.0)
+BANKS: Final = 4
+DEVICE_SHARE: Final = 0.3
+"""How often a device breaks with a blow."""
+FAULTY_S: Final = 0.6
 
 
 class Role(StrEnum):
@@ -47,11 +51,14 @@ class Blow:
     after_s: float
     kills: tuple[Kill, ...]
     link: Mapping[str, Any] | None  # Any: JSON values, an order for `mayak sim proxy`
+    device: int | None = None
+    """This bank, from 0, says for FAULTY_S that it is broken: the agent has an event to tell."""
 
     def as_json(self) -> dict[str, Any]:  # Any: JSON values
         """Return it as it stands in the journal of a site."""
         kills = [{"part": kill.part, "down_s": kill.down_s} for kill in self.kills]
-        return {"after_s": self.after_s, "kills": kills, "link": self.link}
+        told = {"after_s": self.after_s, "kills": kills, "link": self.link}
+        return told if self.device is None else {**told, "device": self.device}
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +70,8 @@ class Setup:
     """The broker saves what it holds, and comes back with what it saved last."""
     receivers: int = 1
     """On one database, sharing one subscription."""
+    postgres: bool = False
+    """That database is one of a PostgreSQL server; else a file."""
 
     @property
     def parts(self) -> Mapping[str, Role]:
@@ -77,18 +86,22 @@ class Setup:
     def __str__(self) -> str:
         """Return it as people write it."""
         kept = " that saves" if self.persistent else ""
-        return f"{self.broker}{kept}, {self.receivers} receiver{'s'[: self.receivers > 1]}"
+        on = " on PostgreSQL" if self.postgres else ""
+        return f"{self.broker}{kept}, {self.receivers} receiver{'s'[: self.receivers > 1]}{on}"
 
 
-def setups(brokers: Sequence[str]) -> list[Setup]:
+def setups(brokers: Sequence[str], *, postgres: bool = False) -> list[Setup]:
     """Return the kinds of sites a campaign goes through, over and over.
 
     Args:
         brokers: those that are installed, of `mosquitto` and `iotcore`.
+        postgres: whether there is a PostgreSQL server.
     """
     every = [Setup(broker, persistent=False) for broker in brokers]
     if "mosquitto" in brokers:
         every += [Setup("mosquitto", persistent=True), Setup("mosquitto", receivers=2)]
+        if postgres:
+            every.insert(1, Setup("mosquitto", receivers=2, postgres=True))
     return every
 
 
@@ -110,7 +123,8 @@ def blows(seed: str, setup: Setup, pace: float = 1.0) -> Iterator[Blow]:
         link = _fault(rng) if rng.random() < LINK_SHARE else None
         alone = link is not None and rng.random() < 1 / 4
         kills = [] if alone else [Kill(rng.choice(parts[role]), _down(rng)) for role in struck]
-        yield Blow(round(pace * rng.uniform(*PAUSE_S), 3), tuple(kills), link)
+        device = rng.randrange(BANKS) if rng.random() < DEVICE_SHARE else None
+        yield Blow(round(pace * rng.uniform(*PAUSE_S), 3), tuple(kills), link, device)
 
 
 def _down(rng: Random) -> float:

@@ -15,13 +15,17 @@ from gateway.model.clock import Clock
 from simulators.bench.site_file import GATEWAY, Load, profile, site
 from simulators.programs.children import Child, ChildError, Children, mayak, output_of
 from simulators.programs.parts import Parts
+from simulators.programs.told import told_events
 from tests.soak import sound
+from tests.soak.events import compare, said
 from tests.soak.judging import Verdict, judge
-from tests.soak.plan import Blow, Role, Setup, blows
+from tests.soak.plan import BANKS, FAULTY_S, Blow, Role, Setup, blows
 
-LOAD: Final = Load(devices=4, registers=6, period_s=0.25)
+LOAD: Final = Load(devices=BANKS, registers=6, period_s=0.25)
 OPTIONS: Final = "response_timeout_s = 3.0"
 """On a machine that is busy with starting programs, a late answer is an answer."""
+BROKEN: Final = {"fault": "exception", "code": 4}
+"""An answer that says the device is broken (Application Protocol V1.1b3, chapter 7)."""
 QUIET_S: Final = 1.0
 """What is read after the last blow, and forgiven nothing."""
 ON_THE_CARD_S: Final = 1.5
@@ -52,6 +56,8 @@ class SoakSite:
     seed: str
     clock: Clock
     told: Tell = lambda: None
+    server: str = ""
+    """Connection string of an empty database; empty: the receivers keep a file."""
     pace: float = 1.0
     """How long pauses between blows are, as a share of the usual."""
     kills: Counter[str] = field(default_factory=Counter)
@@ -65,7 +71,7 @@ class SoakSite:
 
     def __post_init__(self) -> None:
         """Make the folder's parts known; nothing is started yet."""
-        self.parts = Parts(Children(self.folder), GATEWAY)
+        self.parts = Parts(Children(self.folder), GATEWAY, self.server)
 
     async def run(self, kills: int, until_s: float) -> Verdict:
         """Start the site, strike it, let it drain, and judge it.
@@ -101,6 +107,9 @@ class SoakSite:
                     if blow.link is not None:
                         link.tell(blow.link)
                         self.link_faults[blow.link["mode"]] += 1
+                    if blow.device is not None:
+                        twin = LOAD.placed[blow.device].name
+                        twins.tell({"twin": twin, **BROKEN, "for_s": FAULTY_S})
                     told = {"wall_ms": at_ms, "struck": struck, **blow.as_json()}
                     journal.write(json.dumps(told) + "\n")
                     self.told()
@@ -192,7 +201,7 @@ class SoakSite:
             # What the kill left is looked at in a copy: the next life finds it untouched.
             copy = await asyncio.to_thread(sound.copy_store, self._store, self._copies)
             tasks.create_task(self._look(sound.store_faults, copy))
-        elif mortal.role is Role.RECEIVER:
+        elif mortal.role is Role.RECEIVER and isinstance(self.parts.database, Path):
             tasks.create_task(self._look(sound.database_faults, self.parts.database))
         await asyncio.sleep(down_s)
         mortal.child = await mortal.start()
@@ -237,8 +246,11 @@ class SoakSite:
         await self._look_through_what_is_left()
         ledger = await self.parts.ledger(self.agent_kills_ms)
         (self.folder / "ledger.json").write_text(json.dumps(ledger), encoding="utf-8")
+        log = (self.folder / "agent.log").read_text(encoding="utf-8", errors="replace")
+        told = await asyncio.to_thread(told_events, self.parts.database)
         verdict = judge(
             ledger,
+            events=compare(said(log.splitlines()), told, self.agent_kills_ms),
             kills=self.kills,
             link_faults=self.link_faults,
             checks=self.checks,
@@ -253,7 +265,8 @@ class SoakSite:
         )
         if code:
             self.findings.append(f"mayak store verify: {out}{err}")
-        await self._look(sound.database_faults, self.parts.database)
+        if isinstance(self.parts.database, Path):
+            await self._look(sound.database_faults, self.parts.database)
         aside = sorted(file.name for file in self._store.parent.glob("*.damaged-*"))
         if aside:
             self.findings.append(f"set aside as damaged: {', '.join(aside)}")

@@ -52,6 +52,7 @@ async def test_a_site_through_a_dozen_kills_loses_nothing_and_its_judges_would_h
     assert verdict.killed >= KILLS
     assert set(verdict.kills) == {"agent", "broker", "receiver"}
     assert verdict.stored >= 10
+    assert verdict.events >= 1
     assert verdict.checks > verdict.kills["agent"]
 
     kept = sound.copy_store(tmp_path / "var" / "store.db", tmp_path / "copy")
