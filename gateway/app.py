@@ -35,6 +35,7 @@ from gateway.health.watchdog import Notifier, feed, watchdog_interval_s
 from gateway.keys.ending import CertificateWatch
 from gateway.keys.opening import open_device_key
 from gateway.keys.steady import SteadyKeyStore
+from gateway.local_api.charts import Charts
 from gateway.local_api.control import Answer, control_path, serve_control
 from gateway.local_api.handlers import Handlers
 from gateway.local_api.latest import Latest
@@ -45,6 +46,7 @@ from gateway.model.ids import DeviceId, GatewayId
 from gateway.model.reading import Reading
 from gateway.plugins.assembly import Assembly
 from gateway.store.consumers import Consumers
+from gateway.store.history import Minutes
 from gateway.store.outbox import Outbox
 from gateway.store.recorder import Recorder, Written
 from gateway.store.sealer import Sealer
@@ -168,6 +170,7 @@ class Agent:
         self._thread = StoreThread()
         self._mailboxes = Mailboxes()
         self._latest = Latest()
+        self._minutes = Minutes(self._latest.readings, self._clock)
         self._stop = asyncio.Event()
 
     def stop(self) -> None:
@@ -187,6 +190,7 @@ class Agent:
             outbox = await self._thread.submit(
                 open_outbox, store.path, self._consumers.entitled, store.max_mib * 2**20
             )
+            outbox.history_days = store.history_days
             try:
                 await self._run(outbox)
             finally:
@@ -216,6 +220,7 @@ class Agent:
                 acting.append(begin("control", partial(self._open_door, rooms)))
                 acting.append(begin("certificates", self._certificates().run))
                 acting.append(begin("store-watch", rooms.watch.run))
+                acting.append(begin("minutes", self._minutes.run))
                 acting.append(begin("watchdog", partial(self._feed, notifier, rooms)))
                 if self._site.health.enabled:
                     acting.append(begin("health", self._metrics(rooms, latency).run))
@@ -264,6 +269,7 @@ class Agent:
             self._latest,
             self._clock,
             partial(status, self._site.gateway.id, rooms),
+            Charts(self._site.store.path, self._minutes, self._clock),
         )
         return serve_control(control_path(self._site.store.path), handlers.by_name())
 

@@ -21,6 +21,7 @@ from rich.table import Table
 
 from gateway.acquisition.devices import PolledDevice
 from gateway.acquisition.poller import Poller
+from gateway.cli.place import SiteOption, chosen_site
 from gateway.config.loading import read as read_site
 from gateway.local_api.control import Answer, ask, control_path
 from gateway.local_api.handlers import Handlers
@@ -37,11 +38,6 @@ write = typer.Typer(help="Set one point of a device now, and read it back.")
 
 DIGITS_MOST: Final = 40
 """A whole number of more digits than any register has."""
-PLACES: Final = (Path("site.toml"), Path("/etc/mayak/site.toml"))
-
-SiteOption = Annotated[
-    Path | None, typer.Option("--site", help="The site file.", envvar="MAYAK_SITE")
-]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]
 
 
@@ -99,12 +95,7 @@ def write_command(
 
 
 def _assembly(site: Path | None) -> Assembly:
-    chosen = site or next((place for place in PLACES if place.exists()), None)
-    if chosen is None:
-        places = ", ".join(map(str, PLACES))
-        msg = f"no site file: name one with --site or MAYAK_SITE (looked for {places})"
-        raise GatewayError(msg)
-    return assemble(read_site(chosen))
+    return assemble(read_site(chosen_site(site)))
 
 
 def _split(assembly: Assembly, target: str) -> tuple[DeviceId, str | None]:

@@ -11,10 +11,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from gateway.cli.history import history
 from gateway.config.loading import load
 from gateway.store.inspection import Finding, Status, export, inspect, verify
 
 app = typer.Typer(help="What is kept, for how long, and is it sound.", no_args_is_help=True)
+app.command()(history)
 
 SiteFile = Annotated[Path, typer.Argument(help="The site file.", metavar="SITE.toml")]
 AsJson = Annotated[bool, typer.Option("--json", help="One JSON object, for scripts.")]

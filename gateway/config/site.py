@@ -77,6 +77,11 @@ class StoreOptions(Section):
         Limits(ge=0.0, le=8_760.0),
         About("an alarm when the room lasts fewer hours without a link; 0: never"),
     ] = 12.0
+    history_days: Annotated[
+        float,
+        Limits(ge=0.0, le=366.0),
+        About("how long quarters of an hour are kept for charts, never personal; 0: not at all"),
+    ] = 7.0
     card_endurance_tib: Annotated[
         Annotated[float, Limits(gt=0.0, le=100_000.0)] | None,
         About("rated endurance of the memory card in TiB written, of one that cannot tell itself"),

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from gateway.acquisition.poller import Poller
+from gateway.health.self_metrics import GATEWAY
+from gateway.local_api.charts import Charts
 from gateway.local_api.control import Answer, Handler
 from gateway.local_api.latest import Latest, as_rows
 from gateway.model.clock import Clock
@@ -14,6 +16,7 @@ from gateway.model.errors import GatewayError
 from gateway.model.ids import PERSONAL, DeviceId, PointId
 
 WRITE_WITHIN_S = 10.0
+SPAN_MOST_S = 366 * 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,7 @@ class Handlers:
     clock: Clock
     counters: Callable[[], Answer]
     """The agent's own counters."""
+    charts: Charts | None = None
 
     def by_name(self) -> Mapping[str, Handler]:
         """Return every request there is."""
@@ -34,6 +38,7 @@ class Handlers:
             "plan": self.plan,
             "read": self.read,
             "write": self.write,
+            "history": self.history,
         }
 
     async def status(self, _request: Mapping[str, Any]) -> Answer:  # Any: JSON values
@@ -81,6 +86,21 @@ class Handlers:
             "reason": result.reason,
             "read_back": None if self._is_personal(device, point) else result.read_back,
         }
+
+    async def history(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Return what one point said lately; nothing is kept of a personal one."""
+        device = DeviceId(str(request.get("device")))
+        point, since_s = PointId(str(request.get("point"))), request.get("since_s")
+        if device != GATEWAY:
+            self._poller(device)
+        if self.charts is None or not isinstance(since_s, int) or not 0 < since_s <= SPAN_MOST_S:
+            msg = f"{since_s!r} is no span: since_s is a whole number up to {SPAN_MOST_S}"
+            raise GatewayError(msg)
+        if self._is_personal(device, point):
+            msg = f"{device}.{point} is personal: there is no history of it here"
+            raise GatewayError(msg)
+        found = await self.charts.of(device, point, since_s)
+        return {"history": [asdict(sample) for sample in found]}
 
     def _is_personal(self, device: DeviceId, name: PointId) -> bool:
         points = (point for reading in self.latest.of(device) for point in reading.table)

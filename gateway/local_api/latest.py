@@ -29,6 +29,10 @@ class Latest:
         """Return the last reading of each group of a device."""
         return (reading for (owner, _), reading in self._readings.items() if owner == device)
 
+    def readings(self) -> list[Reading]:
+        """Return the last reading of each group of every device."""
+        return list(self._readings.values())
+
     def devices(self) -> list[DeviceId]:
         """Return every device that was heard of, in the order of its first reading."""
         return list(dict.fromkeys(device for device, _ in self._readings))

@@ -10,6 +10,7 @@ from gateway.store.batches import Body
 from gateway.store.channels import Channel
 from gateway.store.database import transaction
 from gateway.store.delivery import Delivery
+from gateway.store.history import keep_quarter
 from gateway.store.renewing import guarded
 from gateway.store.sealing import Epoch
 
@@ -19,6 +20,8 @@ class Inserting(Delivery, ABC):
 
     _epochs: dict[EpochId, int]
     """Numbers of epochs in this file."""
+    history_days: float = 0.0
+    """How long the local history is kept; 0: none is."""
 
     @guarded
     def fact(self, key: str) -> bytes | None:
@@ -45,6 +48,21 @@ class Inserting(Delivery, ABC):
                 " ON CONFLICT DO UPDATE SET value = excluded.value",
                 (key, value),
             )
+
+    @guarded
+    def keep_quarter(self, at_ms: int, body: bytes) -> None:
+        """Keep a quarter of an hour of the local history.
+
+        Args:
+            at_ms: wall clock of its beginning.
+            body: as `history.pack_quarter` made it.
+
+        Raises:
+            StoreFullError: the card takes nothing.
+            StoreCorruptError: the file is damaged.
+        """
+        with transaction(self._db):
+            keep_quarter(self._db, at_ms, body, self.history_days)
 
     @guarded
     def merge(self, stream: Stream, epoch: Epoch, body: Body, first: int, last: int) -> bool:

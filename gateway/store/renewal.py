@@ -45,6 +45,7 @@ COLUMNS: Final = {
         *("first_ms", "last_ms", "count", "reason", "told"),
     ],
     "memory": ["device", "content"],
+    "history": ["id", "at_ms", "body"],
     "rollup": ["id", "epoch", "count", "first_ms", "last_ms", "since", "until", "body"],
 }
 EpochRow = tuple[int, EpochId, Audience, int, bytes]
@@ -179,6 +180,8 @@ class _Renewal:
     def _copy_memory(self) -> None:
         rows = self._read("memory")
         self._insert("memory", [row for row in rows if _of_types(row, "tt")])
+        rows = self._read("history")
+        self._insert("history", [row for row in rows if _of_types(row, "iib")])
 
     def _copy_facts(self, known: Known) -> dict[int, bytes]:
         """Copy everything but batches; return the ids of the epochs by number."""

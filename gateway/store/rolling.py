@@ -14,6 +14,7 @@ from gateway.model.reading import PointTable, Reading
 from gateway.model.stream import Stream
 from gateway.store.batches import cut, pack_readings
 from gateway.store.catalogue import Catalogue, audiences_of
+from gateway.store.history import pack_quarter
 from gateway.store.outbox import Outbox
 from gateway.store.rollups import Rollups
 from gateway.store.sealing import Epoch
@@ -47,6 +48,8 @@ class Rolling:
     _since: Mapping[Audience, int] | None = None
     """Newest raw sequences when the quarter under way began."""
     _waiting: list[_Waiting] = field(default_factory=list)
+    _quarters: list[tuple[int, bytes]] = field(default_factory=list)
+    """Of the local history, not on the card yet."""
 
     def expect(self, device: DeviceId, table: PointTable) -> None:
         """Name a source before its first reading."""
@@ -79,6 +82,8 @@ class Rolling:
             self._rollups.take(run, ended)
         if self._waiting:
             self._seal(now)
+        if self._quarters:
+            self._keep_quarters()
 
     def forget(self) -> None:
         """Begin new epochs: the file was replaced."""
@@ -91,6 +96,9 @@ class Rolling:
                 raw = since.get(audience, 0) + 1, newest[audience]
                 self._waiting.append(_Waiting(audience, run, raw))
         del self._waiting[:-WAITING_MOST]
+        if self.outbox.history_days and (quarter := pack_quarter(rollups)) is not None:
+            self._quarters.append(quarter)
+            del self._quarters[:-WAITING_MOST]
 
     def _seal(self, now: Instant) -> None:
         """Seal and keep what waits; what the card does not take waits on, under another key."""
@@ -106,6 +114,15 @@ class Rolling:
                 self._epochs.clear()
                 return
             del self._waiting[0]
+
+    def _keep_quarters(self) -> None:
+        while self._quarters:
+            try:
+                self.outbox.keep_quarter(*self._quarters[0])
+            except GatewayError as error:
+                _log.warning("quarter-not-kept", extra={"error": str(error)})
+                return
+            del self._quarters[0]
 
     def _epoch(self, catalogue: Catalogue, now: Instant) -> Epoch:
         epoch, since_s = self._epochs.get(catalogue.audience, (None, 0.0))

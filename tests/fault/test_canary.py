@@ -245,6 +245,10 @@ async def ask_all(agent: Agent, value: int) -> bytes:
         {"do": "plan", "device": "reader-1"},
         {"do": "read", "device": "reader-1"},
         {"do": "write", "device": "reader-1", "point": "owner", "value": value},
+        *(
+            {"do": "history", "device": "reader-1", "point": point, "since_s": 3600}
+            for point in ("badge", "account", "weight", "temperature", "door", "owner")
+        ),
         {"do": "nonsense"},
     ]
     door = control_path(agent.store)

@@ -15,6 +15,7 @@ from gateway import cli
 from gateway.model.ids import OPERATIONS, ConsumerId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
+from gateway.store.channels import DATA_FROM
 from gateway.store.inspection import uncovered
 from gateway.store.outbox import Outbox, Settled
 from provisioning.authority import Authority
@@ -83,20 +84,22 @@ def test_a_sound_store_is_said_to_be_one(site: Path, capsys: Capture) -> None:
     assert capsys.readouterr().out == "The store is sound.\n"
 
 
+DATA = DATA_FROM + 1
+"""The channel."""
 DAMAGE = {
     "the newest batch is gone": (
-        "DELETE FROM batch WHERE id & 0xFF = 5", "channel 1, sequences: 5 to 5 are gone"
+        "DELETE FROM batch WHERE id & 0xFF = 5", f"channel {DATA}, sequences: 5 to 5 are gone"
     ),
     "the oldest batch is gone": (
-        "DELETE FROM batch WHERE id & 0xFF = 2", "channel 1, sequences: 2 to 2 are gone"
+        "DELETE FROM batch WHERE id & 0xFF = 2", f"channel {DATA}, sequences: 2 to 2 are gone"
     ),
-    "all batches are gone": ("DELETE FROM batch", "channel 1, sequences: 4 to 5 are gone"),
-    "a gap is forgotten": ("DELETE FROM gap", "channel 1, sequences: 3 to 3 are gone"),
+    "all batches are gone": ("DELETE FROM batch", f"channel {DATA}, sequences: 4 to 5 are gone"),
+    "a gap is forgotten": ("DELETE FROM gap", f"channel {DATA}, sequences: 3 to 3 are gone"),
     "the epoch record is gone": ("DELETE FROM epoch", "its epoch record is not here"),
     "a body is garbage": ("UPDATE batch SET body = x'a0'", "is not a sealed batch"),
     "a body was moved": (
         "UPDATE batch SET body = (SELECT body FROM batch WHERE id % 256 = 4) WHERE id % 256 = 5",
-        "channel 1, sequence 5: says another sequence",
+        f"channel {DATA}, sequence 5: says another sequence",
     ),
 }  # fmt: skip
 
@@ -128,7 +131,7 @@ def test_export_writes_records_and_batches_as_they_would_be_sent(
             topic, payload = cbor2.load(file)
             topics.append(topic.rpartition("/")[2])
             assert isinstance(payload, bytes)
-    assert topics == ["epoch", "data", "data", "data", "alarm"]
+    assert topics == ["epoch", "alarm", "data", "data", "data"]
     assert capsys.readouterr().out == f"5 messages in {target}\n"
 
 

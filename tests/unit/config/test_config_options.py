@@ -17,7 +17,7 @@ from gateway.config.wording import allowed
 from gateway.model.options import Options
 
 README = Path(site.__file__).with_name("README.md").read_text(encoding="utf-8")
-UNITS = ("_s", "_mib", "_tib", "_hours", "_kib_per_min")
+UNITS = ("_s", "_mib", "_tib", "_hours", "_days", "_kib_per_min")
 PLAIN = {"port", "window", "retries"}
 """Numbers without a unit: a TCP port, and counts."""
 
