@@ -16,7 +16,6 @@ from drivers.modbus.register_map import RegisterMap
 from gateway.model.driver import PollGroup
 from gateway.model.ids import PointId
 from gateway.model.options import About, Checked, Limits, Options
-from gateway.model.reading import PointTable
 
 Period = Annotated[float, Limits(gt=0, le=86_400)]
 
@@ -113,7 +112,7 @@ def poll_groups(device: ModbusDevice) -> tuple[PollGroup, ...]:
         members.setdefault(name if own else group, []).append(name)
     periods.update(options.periods)
     return tuple(
-        PollGroup(group, PointTable(*(known.points[name].point for name in names)), periods[group])
+        PollGroup(group, known.table(tuple(names)), periods[group])
         for group, names in members.items()
         if names
     )

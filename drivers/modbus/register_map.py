@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from drivers.modbus.fields import MappedPoint
 from drivers.modbus.plan import Limits
 from gateway.model.ids import PointId
+from gateway.model.reading import PointTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +22,14 @@ class RegisterMap:
     points: Mapping[PointId, MappedPoint]
     groups: Mapping[PointId, str]
     """The group of each point."""
+    _tables: dict[tuple[PointId, ...], PointTable] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def table(self, names: tuple[PointId, ...]) -> PointTable:
+        """Return the table of these points: one for all devices of a model, which may be many."""
+        made = self._tables.get(names)
+        if made is None:
+            made = PointTable(*(self.points[name].point for name in names))
+            self._tables[names] = made
+        return made

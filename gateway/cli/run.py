@@ -1,29 +1,59 @@
 """`mayak run SITE.toml`: the agent.
 
 Light: no terminal library is loaded, and what checks the site file works in a child process. The
-rest of the agent is imported while the child is at it, hence inside of `main`.
+rest of the agent is imported while the child is at it, hence inside of `_run`.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import sys
 from collections.abc import Sequence
+from getopt import GetoptError, gnu_getopt
 from pathlib import Path
+from typing import Final, Literal, cast
 
+from gateway.cli.lean import one_heap, when_used
 from gateway.plugins.apart import SiteApart
+
+Form = Literal["json", "text"]
+FORMS: Final = ("json", "text")
+HELP: Final = """\
+usage: mayak run [--log json|text] SITE.toml
+
+Run the agent of a site until SIGTERM or an interrupt.
+
+  --log json|text  form of the log on standard error (json)
+"""
 
 
 def main(argv: Sequence[str]) -> int:
     """Run the agent of a site."""
-    parser = argparse.ArgumentParser(prog="mayak run", description="Run the agent of a site.")
-    parser.add_argument("site", type=Path, metavar="SITE.toml", help="the site file")
-    parser.add_argument(
-        "--log", choices=("json", "text"), default="json", help="form of the log on standard error"
-    )
-    options = parser.parse_args(argv)
-    apart = SiteApart(options.site)
+    try:
+        options, files = gnu_getopt(list(argv), "h", ["help", "log="])
+    except GetoptError as error:
+        return _usage(str(error))
+    given = dict(options)
+    if {"-h", "--help"} & given.keys():
+        sys.stdout.write(HELP)
+        return os.EX_OK
+    form = given.get("--log", "json")
+    if form not in FORMS:
+        return _usage(f"--log is json or text, not {form!r}")
+    if len(files) != 1:
+        return _usage("name one site file")
+    return _run(Path(files[0]), cast("Form", form))
+
+
+def _usage(what: str) -> int:
+    sys.stderr.write(f"mayak run: {what}\n{HELP}")
+    return os.EX_USAGE
+
+
+def _run(site: Path, form: Form) -> int:
+    apart = SiteApart(site)
+    one_heap()
+    when_used("urllib.request")
     import asyncio  # noqa: PLC0415 - see above, here and below
 
     from gateway.app import run_agent  # noqa: PLC0415
@@ -31,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
     from gateway.model.clock import SystemClock  # noqa: PLC0415
 
     assembly = apart.assembly()
-    writing = logs.set_up(sys.stderr, options.log)
+    writing = logs.set_up(sys.stderr, form)
     try:
         asyncio.run(run_agent(assembly, SystemClock(), lambda: writing.dropped))
     finally:

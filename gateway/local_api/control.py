@@ -12,7 +12,6 @@ import logging
 import os
 import socket
 import stat
-import tempfile
 from collections.abc import Awaitable, Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -45,6 +44,8 @@ def elsewhere(path: Path) -> list[Path]:
     Args:
         path: where it should be.
     """
+    import tempfile  # noqa: PLC0415 - loads much, and is seldom wanted
+
     name = f"{hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:16]}.sock"
     own = Path(tempfile.gettempdir()) / f"mayak-{os.getuid()}"
     return [RUNTIME_FOLDER / name, own / name]

@@ -16,7 +16,9 @@ without this."""
 
 HEAVY = (
     "annotated_types",
+    "argparse",
     "difflib",
+    "http.client",
     "importlib.metadata",
     "importlib.resources",
     "multiprocessing",

@@ -310,6 +310,14 @@ def test_poll_groups_are_those_of_the_profile() -> None:
     assert sorted(names) == sorted(load_profile("demo-meter-3p", None).map.points)
 
 
+def test_devices_of_one_model_share_the_tables_of_their_groups() -> None:
+    one, two = poll_groups(config(unit=1)), poll_groups(config(unit=2, period_s=5.0))
+    assert [a.table is b.table for a, b in zip(one, two, strict=True)] == [True, True]
+    fast, _, alone = poll_groups(config(periods={"frequency": 0.2}))
+    assert fast.table is not one[0].table
+    assert [point.name for point in alone.table] == ["frequency"]
+
+
 def test_the_site_changes_periods_of_groups_and_of_single_points() -> None:
     groups = poll_groups(config(period_s=5.0, periods={"slow": 60, "frequency": 0.2}))
     assert {group.name: (group.period_s, len(group.table)) for group in groups} == {
