@@ -158,12 +158,11 @@ async def outages(form: Form) -> Sheet:
         await play.card(sheet, "link away", form.choose(1, 10))
         site.link.tell({"mode": "pass"})
         await site.until(play.caught_up, "all of a first cut", BACK_WITHIN_S)
-        for for_s in lengths:
-            await play.go(f"broker stopped {for_s:.0f} s", play.stop, for_s)
-            await play.go(f"link cut {for_s:.0f} s", play.cut, for_s)
-            await play.go(f"black hole {for_s:.0f} s", play.black_hole, for_s)
-        killed_s = form.choose(4, 24)
-        await play.go(f"cut {killed_s:.0f} s with {KILLS} SIGKILLs", play.kills, killed_s)
+        for for_s, how in zip(lengths, ("", ", a minute"), strict=False):
+            await play.go(f"broker stopped{how}", play.stop, for_s)
+            await play.go(f"link cut{how}", play.cut, for_s)
+            await play.go(f"black hole{how}", play.black_hole, for_s)
+        await play.go(f"cut with {KILLS} SIGKILLs", play.kills, form.choose(4, 24))
         await site.twins.stop()
         await site.until(lambda seen: seen.kept == 0, "the rest", BACK_WITHIN_S)
         await site.stop_agent()
@@ -183,7 +182,11 @@ async def _judge(
     """Look up what was served from the beginning of an outage until all was told."""
     whole = await _look_up(site, play, served, outage.begin_ms, outage.over_ms)
     within = await _look_up(site, play, served, outage.begin_ms, outage.end_ms)
-    note = f"of {whole['served']} answers; forgiven within 1 s of a kill: {whole['forgiven']}"
+    lasted_s = (outage.end_ms - outage.begin_ms) / 1000
+    note = (
+        f"{lasted_s:.0f} s, {whole['served']} answers;"
+        f" forgiven within 1 s of a kill: {whole['forgiven']}"
+    )
     sheet.add(f"{outage.name}: lost", len(whole["missing"]), "", at_most(0), note)
     sheet.add(f"{outage.name}: doubled", len(whole["doubled"]), "", at_most(0))
     share = 100 * within["stored"] / within["served"] if within["served"] else 0.0
@@ -193,7 +196,7 @@ async def _judge(
     )
     sheet.add(f"{outage.name}: delivered", share, "%", DELIVERED, note)
     if any(outage.begin_ms <= at < outage.end_ms for at in play.kills_ms):
-        asked = (outage.end_ms - outage.begin_ms) / 1000 * play.load.devices / play.load.period_s
+        asked = lasted_s * play.load.devices / play.load.period_s
         note = "of what would have been asked without kills: each start takes its time"
         sheet.add(f"{outage.name}: of all time", 100 * within["stored"] / asked, "%", note=note)
     await _judge_alarm(sheet, site, outage)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from simulators.bench.figures import Figure, Sheet, at_least, at_most, merged, shown
-from simulators.bench.plot import draw, svg
+from simulators.bench.plot import HEIGHT, TOP, WIDTH, draw, svg
 from simulators.bench.show import as_json, as_table
 
 
@@ -81,8 +81,8 @@ def test_a_plot_of_any_values_is_sound_and_has_a_dot_for_each(
     dots = [node for node in root if node.tag.endswith("circle")]
     assert len(dots) == len(values)
     for dot in dots:
-        assert 0 <= float(dot.attrib["cx"]) <= 640
-        assert 0 <= float(dot.attrib["cy"]) <= 400
+        assert 0 <= float(dot.attrib["cx"]) <= WIDTH
+        assert TOP - 1 <= float(dot.attrib["cy"]) <= HEIGHT
     assert any("budget" in node.attrib.get("class", "") for node in root) is (limit is not None)
 
 
@@ -90,3 +90,23 @@ def test_a_plot_is_a_file_named_after_its_figure(tmp_path: object) -> None:
     file = draw({1: figure(1.0), 2: figure(2.0)}, "devices", tmp_path)  # type: ignore[arg-type]
     assert file.name == "agent-cpu-per-reading.svg"
     assert "CPU &lt;per&gt; reading" in file.read_text()
+
+
+def test_a_ratio_is_the_median_of_the_runs_and_stands_in_table_json_and_plot() -> None:
+    sheets = []
+    for value, raw in ((3.0, 1.0), (8.0, 2.0), (5.0, 1.0)):
+        sheet = Sheet("agent")
+        sheet.add("CPU", value, "s", at_most(9), beside=("a bare loop", raw))
+        sheets.append(sheet)
+    (found,) = merged(sheets)
+
+    assert found.ratio == 4.0
+    told = found.as_json()["baseline"]
+    assert told == {"name": "a bare loop", "runs": [1.0, 2.0, 1.0], "ratio": 4.0}
+    assert "4 x a bare loop" in list(as_table([found]).columns[3].cells)
+    assert "4 x raw" in svg({1: found}, "devices")
+
+
+def test_a_figure_without_a_baseline_has_no_ratio() -> None:
+    assert figure(1.0).ratio is None
+    assert figure(1.0).as_json()["baseline"] is None
