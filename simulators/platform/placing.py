@@ -15,7 +15,10 @@ from simulators.platform.wire import Moment
 
 APART_MS: Final = 60_000
 """Two clocks further apart do not tell one time."""
+HEARD_MS: Final = 1000
+"""A hello that was under way for so much less than another moves its boot."""
 UNSET: Final = 0
+HOLDOVER: Final = 1
 SYNCED: Final = 2
 
 
@@ -38,7 +41,30 @@ class Span:
         return self.start.trust < SYNCED or self.of_the_future
 
 
-def offset_of(span: Span, pair: Moment | None) -> int:
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """What a boot is placed by."""
+
+    at: Moment
+    uncertainty: int | None = None
+
+    @property
+    def rank(self) -> tuple[int, bool, int]:
+        """Return how good it is.
+
+        The more trusted, then the one that says how far it may be off, then the later one, which
+        corrects. Of those that our own clock gave a hello, the one that was the least under way.
+        """
+        at, vouched = self.at, self.uncertainty is not None
+        return (at.trust, vouched, at.mono if at.trust else (at.mono - at.wall) // HEARD_MS)
+
+    def outdoes(self, start: Moment) -> bool:
+        """Say whether it is to be believed more than the clock of a batch."""
+        vouched = self.uncertainty is not None and self.at.trust == start.trust == HOLDOVER
+        return self.at.trust > start.trust or vouched
+
+
+def offset_of(span: Span, pair: Pair | None) -> int:
     """Return what is to be added to a monotonic time of a batch to have the true one.
 
     Args:
@@ -49,48 +75,41 @@ def offset_of(span: Span, pair: Moment | None) -> int:
     own = start.wall - start.mono
     if pair is None:
         return own
-    true = pair.wall - pair.mono
-    outdone = start.trust < pair.trust and abs(own - true) > APART_MS
+    true = pair.at.wall - pair.at.mono
+    outdone = pair.outdoes(start) and abs(own - true) > APART_MS
     return true if start.trust == UNSET or span.of_the_future or outdone else own
 
 
-def best_pair(db: Database, boot: int) -> Moment | None:
+def best_pair(db: Database, boot: int) -> Pair | None:
     """Return the pair by which a boot is placed, or None when none came."""
-    [(mono, wall, trust)] = db.rows(
-        "SELECT pair_mono_ms, pair_wall_ms, pair_trust FROM boot WHERE id = ?", boot
+    [(mono, wall, trust, uncertainty)] = db.rows(
+        "SELECT pair_mono_ms, pair_wall_ms, pair_trust, pair_uncertainty_ms FROM boot WHERE id = ?",
+        boot,
     )
-    return None if mono is None else Moment(mono, wall, trust)
+    return None if mono is None else Pair(Moment(mono, wall, trust), uncertainty)
 
 
-def place(db: Database, boot: int, pair: TimePair, arrived_ms: int) -> bool:
+def place(db: Database, boot: int, told: TimePair, arrived_ms: int) -> bool:
     """Place a boot by a pair that is better than the one it has; say whether it can be believed.
 
     A pair of a time that has not come yet places nothing: the clock was wrong, and a corrected one
     comes when it is put right.
     """
-    if pair.at.wall > arrived_ms + APART_MS:
+    if told.at.wall > arrived_ms + APART_MS:
         return False
-    before = best_pair(db, boot)
-    if before is not None and _rank(pair.at) <= _rank(before):
+    before, pair = best_pair(db, boot), Pair(told.at, told.uncertainty)
+    if before is not None and pair.rank <= before.rank:
         return True
     db.rows(
         "UPDATE boot SET pair_mono_ms = ?, pair_wall_ms = ?, pair_trust = ?,"
         " pair_uncertainty_ms = ? WHERE id = ?",
         *(pair.at.mono, pair.at.wall, pair.at.trust, pair.uncertainty, boot),
     )
-    _move(db, boot, before, pair.at)
+    _move(db, boot, before, pair)
     return True
 
 
-def _rank(pair: Moment) -> tuple[int, int]:
-    """Return how good a pair is: the more trusted, then the later one, which corrects.
-
-    Of those that our own clock gave a hello without one, the one that was the least under way.
-    """
-    return (pair.trust, pair.mono if pair.trust else pair.mono - pair.wall)
-
-
-def _move(db: Database, boot: int, before: Moment | None, after: Moment) -> None:
+def _move(db: Database, boot: int, before: Pair | None, after: Pair) -> None:
     moved: dict[int, list[Stretch]] = defaultdict(list)
     for mono, wall, trust, length, batch, arrived, first_row, rows in db.rows(
         "SELECT mono_ms, wall_ms, trust, length_ms, id, arrived_ms, first_row, rows FROM batch"

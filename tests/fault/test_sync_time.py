@@ -209,3 +209,22 @@ def test_the_store_knows_the_newest_time_it_was_told_even_when_all_of_it_is_gone
     again = Outbox(tmp_path / "store.db", {OPERATIONS: frozenset({CITY})}, 2**24)
     assert newest_ms - 200_000 <= again.newest_time_ms() <= newest_ms
     again.close()
+
+
+def test_a_clock_kept_over_a_long_sleep_is_outdone_by_a_pair_that_says_how_sure_it_is(
+    journey: Journey,
+) -> None:
+    """The board woke with the time of its last hour; then the platform told the time."""
+    journey.clock.set_wall(now(journey) - 183 * DAY_MS, Trust.HOLDOVER)
+    journey.read(3)
+    journey.clock.set_wall(now(journey), Trust.HOLDOVER)
+    journey.clock.error_ms = 40
+    journey.read(3)
+    journey.send()
+    assert journey.stored() == journey.told
+
+    journey.clock.set_wall(now(journey) + 90 * DAY_MS, Trust.HOLDOVER)  # set by hand, and wrong
+    journey.clock.error_ms = None
+    journey.read(3)
+    journey.send()
+    assert journey.stored() == journey.told
