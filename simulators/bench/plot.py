@@ -15,7 +15,7 @@ WIDTH: Final = 720
 HEIGHT: Final = 440
 LEFT: Final = 80
 RIGHT: Final = 60
-TOP: Final = 96
+TOP: Final = 100
 BOTTOM: Final = 84
 STEPS: Final = 5
 """About so many lines of a grid that begins at zero."""
@@ -74,7 +74,7 @@ def svg(curve: Mapping[int, Figure], grows: str) -> str:
     parts = [_text(16, 28, f"{figure.row}: {figure.name}", "start", "title"), *_legend(curve)]
     for at in grid:
         parts += [_level(y(at), "grid"), _text(LEFT - 8, y(at) + 4, _tick(at), "end", "axis")]
-    parts.append(_text(LEFT - 8, TOP - 14, figure.unit or "count", "end", "axis"))
+    parts.append(_text(LEFT - 8, TOP - 26, figure.unit or "count", "end", "axis"))
     for work in values:
         ratio = curve[work].ratio
         parts.append(_text(x(work), HEIGHT - BOTTOM + 24, f"{work}x", "middle", "axis"))
