@@ -101,6 +101,25 @@ def shared(
         yield receivers, traffic
 
 
+def until(so: Callable[[], bool], what: object) -> None:
+    """Return once it is so."""
+    end_s = time.monotonic() + WITHIN_S
+    while not so():
+        assert time.monotonic() < end_s, what() if callable(what) else what
+        time.sleep(0.05)
+
+
+def until_stored(server: Postgres, db: str, batches: int) -> None:
+    """Return once the receivers have stored so many batches."""
+
+    def stored() -> int:
+        if server.query(db, "SELECT to_regclass('batch')") == "":
+            return 0  # the receivers are making the tables
+        return int(server.query(db, "SELECT count(*) FROM batch"))
+
+    until(lambda: stored() >= batches, f"{batches} batches")
+
+
 def judged(db: str, sealed: int) -> Audit:
     """Return the ledger once it is clean: what was sealed is there, and once."""
     until = time.monotonic() + WITHIN_S
@@ -150,7 +169,7 @@ def test_both_receivers_take_their_share_and_say_so(
 ) -> None:
     broker, db = mosquitto(), postgres_server.database()
     with shared(broker, authority, db, tmp_path) as (receivers, traffic):
-        time.sleep(1.0)
+        until_stored(postgres_server, db, 100)
         judged(db, traffic.finish())
         assert [receiver.end(signal.SIGTERM) for receiver in receivers] == [0, 0]
     batches = [receiver.events()[-1]["batches"] for receiver in receivers]
@@ -160,14 +179,12 @@ def test_both_receivers_take_their_share_and_say_so(
 
 def awaited(receivers: Sequence[Receiver], so: Callable[[list[str]], bool]) -> None:
     """Return once the links of all receivers are `so`: the names of what was logged of them."""
-    until = time.monotonic() + WITHIN_S
     links = {"start", "link_up", "link_down"}
-    while True:
-        told = [[e["event"] for e in r.events() if e["event"] in links] for r in receivers]
-        if all(map(so, told)):
-            return
-        assert time.monotonic() < until, told
-        time.sleep(0.05)
+
+    def told() -> list[list[str]]:
+        return [[e["event"] for e in r.events() if e["event"] in links] for r in receivers]
+
+    until(lambda: all(map(so, told())), told)
 
 
 ENDS = {"restarted": signal.SIGINT, "crashed": signal.SIGQUIT}
@@ -183,9 +200,9 @@ def test_a_database_that_goes_away_under_two_receivers_costs_nothing(
 ) -> None:
     broker, db = mosquitto(), postgres_server.database()
     with shared(broker, authority, db, tmp_path) as (receivers, traffic):
-        time.sleep(0.5)
+        until_stored(postgres_server, db, 20)
         postgres_server.stop(number)
-        time.sleep(0.5)  # the gateways go on sending
+        until(lambda: all(g.unsettled >= MOST_OPEN for g in traffic.gateways), "all wait")
         postgres_server.start()
         awaited(receivers, lambda names: "link_down" in names)
         judged(db, traffic.finish())
