@@ -137,12 +137,17 @@ async def wait(platform: UnsurePlatform, condition: Callable[[], bool]) -> None:
     await asyncio.to_thread(platform.wait, condition)
 
 
+async def sent(gateway: Gateway, platform: UnsurePlatform, count: int) -> None:
+    """Seal the first batches and wait until they are at the platform."""
+    await gateway.seal(count)
+    await wait(platform, lambda: len(platform.sequences) == count)
+
+
 async def test_hello_comes_first_then_the_epoch_record_then_its_batches_in_order(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(3)
-        await wait(platform, lambda: len(platform.sequences) == 3)
+        await sent(gateway, platform, 3)
 
     assert platform.topics == ["hello", "epoch", "data", "data", "data"]
     assert platform.sequences == [("data", 1), ("data", 2), ("data", 3)]
@@ -152,8 +157,7 @@ async def test_nothing_is_deleted_before_the_platform_says_so(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(4)
-        await wait(platform, lambda: len(platform.sequences) == 4)
+        await sent(gateway, platform, 4)
         kept_after_puback = gateway.kept()
         platform.acknowledge([[3, OPERATIONS, 3, []]])
         await until(lambda: gateway.kept() == 1)
@@ -178,8 +182,7 @@ async def test_any_bytes_from_the_platform_change_nothing(
 ) -> None:
     chance = Random(os.environ["MAYAK_SEED"])
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(2)
-        await wait(platform, lambda: len(platform.sequences) == 2)
+        await sent(gateway, platform, 2)
         for _ in range(30):
             platform.send(chance.randbytes(chance.randrange(300)))
         for what in ("command", "config", "keys"):
@@ -196,8 +199,7 @@ async def test_what_is_missing_is_sent_again_and_only_that(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(5)
-        await wait(platform, lambda: len(platform.sequences) == 5)
+        await sent(gateway, platform, 5)
         platform.acknowledge([[3, OPERATIONS, 1, [[2, 3]]]])
         await wait(platform, lambda: len(platform.sequences) == 7)
 
@@ -209,8 +211,7 @@ async def test_a_wanted_epoch_record_is_sent_again_with_the_batches_after_it(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(2)
-        await wait(platform, lambda: len(platform.sequences) == 2)
+        await sent(gateway, platform, 2)
         platform.acknowledge(wanted=[platform.epochs[0]])
         await wait(platform, lambda: len(platform.sequences) == 4)
 
@@ -221,8 +222,7 @@ async def test_a_batch_refused_three_times_is_told_as_a_gap_and_blocks_nothing(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(3)
-        await wait(platform, lambda: len(platform.sequences) == 3)
+        await sent(gateway, platform, 3)
         for _ in range(3):
             platform.acknowledge(refused=[[3, OPERATIONS, 2, 2]])
             seen = gateway.uplink.traffic.acks
@@ -286,8 +286,7 @@ async def test_after_a_cut_only_what_was_not_settled_comes_again(
         link_proxy(("127.0.0.1", broker.port)) as link,
         running(tmp_path, authority, plain(link.port)) as gateway,
     ):
-        await gateway.seal(4)
-        await wait(platform, lambda: len(platform.sequences) == 4)
+        await sent(gateway, platform, 4)
         platform.acknowledge([[3, OPERATIONS, 2, []]])
         await until(lambda: gateway.kept() == 2)
         await link.set_mode(Cut())
@@ -316,8 +315,7 @@ async def test_a_gateway_that_starts_again_goes_on_where_the_platform_is(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(3)
-        await wait(platform, lambda: len(platform.sequences) == 3)
+        await sent(gateway, platform, 3)
         platform.acknowledge([[3, OPERATIONS, 1, []]])
         await until(lambda: gateway.kept() == 2)
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
@@ -331,8 +329,7 @@ async def test_a_stop_says_good_bye_when_all_is_settled(
     tmp_path: Path, authority: Authority, broker: Mosquitto, platform: UnsurePlatform
 ) -> None:
     async with running(tmp_path, authority, plain(broker.port)) as gateway:
-        await gateway.seal(1)
-        await wait(platform, lambda: len(platform.sequences) == 1)
+        await sent(gateway, platform, 1)
         gateway.uplink.stop()
         platform.acknowledge([[3, OPERATIONS, 1, []]])
         await wait(platform, lambda: platform.hellos[-1][8] == 2)
@@ -359,8 +356,7 @@ async def test_never_more_is_out_than_the_broker_takes(
     slow = mosquitto(config=f"max_inflight_messages {most}")
     with UnsurePlatform(slow.port, GATEWAY, authority.folder / "city-sign.key") as platform:
         async with running(tmp_path, authority, plain(slow.port)) as gateway:
-            await gateway.seal(6)
-            await wait(platform, lambda: len(platform.sequences) == 6)
+            await sent(gateway, platform, 6)
             platform.acknowledge([[3, OPERATIONS, 3, [[4, 6]]]], wanted=[platform.epochs[0]])
             await wait(platform, lambda: len(platform.epochs) == 2)
 
