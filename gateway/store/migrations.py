@@ -84,8 +84,7 @@ STEPS: Final[tuple[str, ...]] = (
         until INTEGER NOT NULL,
         body BLOB NOT NULL
     ) STRICT;
-    """,
-    """
+
     -- for charts on the spot: rollups of points that are not personal, a row a quarter of an hour
     CREATE TABLE history (
         id INTEGER PRIMARY KEY,

@@ -30,7 +30,6 @@ from gateway.store.history import (
     samples_of,
 )
 from gateway.store.inspection import verify
-from gateway.store.migrations import STEPS, migrate
 from gateway.store.outbox import Outbox
 from gateway.store.sealer import Sealer
 from tests.canary import Canaries, all_found, files_below, forms_of_float, forms_of_integer
@@ -146,14 +145,11 @@ def test_it_goes_over_when_a_damaged_file_is_replaced(site: Site) -> None:
     assert verify(site.store) == []
 
 
-def test_a_store_of_the_schema_before_gets_one(tmp_path: Path) -> None:
+def test_what_is_no_store_is_said_to_be_none(tmp_path: Path) -> None:
     file = tmp_path / "store.db"
-    with closing(sqlite3.connect(file, isolation_level=None)) as db:
-        migrate(db, STEPS[:1])
+    file.write_bytes(b"this is no database" * 500)
     with pytest.raises(GatewayError, match="not a readable store"):
         kept(file, READER, POWER, 0)
-    Outbox(file, BOTH, 2**24).close()
-    assert kept(file, READER, POWER, 0) == []
 
 
 def test_without_a_store_there_is_none(tmp_path: Path) -> None:
