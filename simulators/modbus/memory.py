@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from typing import ClassVar, Final
 
 WORD: Final = 2
 """Bytes of one register."""
@@ -44,17 +44,19 @@ def _inside(spans: Iterable[range], address: int, count: int) -> bool:
 
 
 @dataclass(slots=True, eq=False)
-class Bits:
-    """A table of single bits: coils or discrete inputs."""
+class _Table:
+    """What the tables have in common: addresses on offer, and a packed image of all of them."""
 
+    width: ClassVar[int]
+    """Bytes of an address in the image."""
     spans: tuple[range, ...] = ()
     """Addresses on offer; a request must lie inside one of them."""
     image: bytearray = field(init=False)
-    """One byte, 0 or 1, for each address from 0."""
+    """All addresses from 0."""
 
     def __post_init__(self) -> None:
         """Make room up to the highest address, all zero."""
-        self.image = bytearray(max((span.stop for span in self.spans), default=0))
+        self.image = bytearray(self.width * max((span.stop for span in self.spans), default=0))
 
     @property
     def present(self) -> bool:
@@ -65,6 +67,13 @@ class Bits:
         """Raise RefusalError when not all of the addresses are on offer."""
         if not _inside(self.spans, address, count):
             raise RefusalError(ExceptionCode.ILLEGAL_DATA_ADDRESS)
+
+
+@dataclass(slots=True, eq=False)
+class Bits(_Table):
+    """A table of single bits, each a byte of the image: coils or discrete inputs."""
+
+    width: ClassVar[int] = 1
 
     def read(self, address: int, count: int) -> bytes:
         """Return `count` bits packed, the first in the least significant bit of the first byte.
@@ -92,29 +101,12 @@ _DIGITS: Final = bytes.maketrans(b"\x00\x01", b"01")
 
 
 @dataclass(slots=True, eq=False)
-class Words:
-    """A table of 16-bit registers: input or holding registers."""
+class Words(_Table):
+    """A table of 16-bit registers, big-endian in the image: input or holding registers."""
 
-    spans: tuple[range, ...] = ()
-    """Addresses on offer; a request must lie inside one of them."""
+    width: ClassVar[int] = WORD
     writable: Mapping[int, range] = field(default_factory=dict)
     """Which values each writable register takes; a register that is not named here is read only."""
-    image: bytearray = field(init=False)
-    """Two bytes, big-endian, for each address from 0."""
-
-    def __post_init__(self) -> None:
-        """Make room up to the highest address, all zero."""
-        self.image = bytearray(WORD * max((span.stop for span in self.spans), default=0))
-
-    @property
-    def present(self) -> bool:
-        """Say whether the server has this table at all."""
-        return bool(self.spans)
-
-    def check(self, address: int, count: int) -> None:
-        """Raise RefusalError when not all of the addresses are on offer."""
-        if not _inside(self.spans, address, count):
-            raise RefusalError(ExceptionCode.ILLEGAL_DATA_ADDRESS)
 
     def read(self, address: int, count: int) -> bytes:
         """Return `count` registers as they go on the wire.
