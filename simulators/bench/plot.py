@@ -19,6 +19,9 @@ TOP: Final = 100
 BOTTOM: Final = 84
 STEPS: Final = 5
 """About so many lines of a grid that begins at zero."""
+LINES_MOST: Final = 10
+LEAST: Final = 1e-9
+"""What is smaller counts as zero."""
 NEAR: Final = 16
 """Pixels within which two labels would cover each other."""
 _STYLE: Final = (
@@ -53,7 +56,7 @@ def draw(curve: Mapping[int, Figure], grows: str, folder: Path) -> Path:
 def svg(curve: Mapping[int, Figure], grows: str) -> str:
     """Return the plot as SVG.
 
-    Heights are by powers where all is above zero, so that equal ratios are equal distances; else
+    Heights are by powers where all is well above zero, so that equal ratios are equal distances; else
     they begin at zero.
     """
     figure = curve[min(curve)]
@@ -103,16 +106,17 @@ def _heights(shown_values: list[float]) -> tuple[Callable[[float], float], list[
     """Return where a value lies, and the values of the grid."""
     room = HEIGHT - TOP - BOTTOM
     low, high = min(shown_values), max(shown_values)
-    if low > 0:
+    if low >= LEAST:
         powers = range(math.floor(math.log10(low)) - 1, math.ceil(math.log10(high)) + 2)
         marks = [m * 10.0**power for power in powers for m in (1, 2, 5)]
         floor = max(mark for mark in marks if mark <= low * (1 + 1e-9))
         roof = min(mark for mark in marks if mark >= high * (1 - 1e-9) and mark > floor)
-        grid = [mark for mark in marks if floor <= mark <= roof]
+        between = [mark for mark in marks if floor <= mark <= roof]
+        grid = between[:: math.ceil(len(between) / LINES_MOST)]
         lasts = math.log(roof / floor)
         return lambda v: HEIGHT - BOTTOM - room * math.log(max(v, floor) / floor) / lasts, grid
-    step = _step(max(high, 0.0) / STEPS or 1.0)
-    count = max(1, math.ceil(max(high, 0.0) / step - 1e-9))
+    step = _step(high / STEPS) if high >= LEAST else 1.0
+    count = max(1, math.ceil(high / step - 1e-9))
     grid = [step * number for number in range(count + 1)]
     return lambda v: HEIGHT - BOTTOM - room * max(v, 0.0) / grid[-1], grid
 
