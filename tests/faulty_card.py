@@ -23,6 +23,8 @@ WITHIN_S: Final = 10.0
 WELL: Final = ""
 READ_ONLY: Final = "read-only"
 """Everything that changes something ends with EROFS."""
+FULL: Final = "full"
+"""Nothing new and nothing longer is taken (ENOSPC); what is there may be written over."""
 BROKEN: Final = "broken"
 """Writes and syncs end with EIO."""
 UNSYNCED: Final = "unsynced"
@@ -47,7 +49,7 @@ class FaultyCard:
     _orders: Path
 
     def be(self, what: str) -> None:
-        """Go on as `WELL`, `READ_ONLY`, `BROKEN` or `UNSYNCED`."""
+        """Go on as `WELL`, `READ_ONLY`, `FULL`, `BROKEN` or `UNSYNCED`."""
         fresh = self._orders.with_suffix(".new")
         fresh.write_text(what, encoding="ascii")
         fresh.rename(self._orders)
@@ -94,11 +96,13 @@ class _Behind:
     def _at(self, path: str) -> Path:
         return self._behind / path.lstrip("/")
 
-    def _change(self, *, refused_by: tuple[str, ...] = ()) -> None:
-        """Refuse a change with EROFS or EIO when that is the order."""
+    def _change(self, *, refused_by: tuple[str, ...] = (), grows: bool = False) -> None:
+        """Refuse a change with EROFS, ENOSPC or EIO when that is the order."""
         order = self._orders.read_text(encoding="ascii")
         if order == READ_ONLY:
             raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        if order == FULL and grows:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         if order in refused_by:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
 
@@ -125,18 +129,18 @@ class _Behind:
         return os.open(self._at(path), flags & ~os.O_APPEND)
 
     def create(self, path: str, mode: int, _fi: object = None) -> int:
-        self._change()
+        self._change(grows=True)
         return os.open(self._at(path), os.O_RDWR | os.O_CREAT, mode)
 
     def read(self, _path: str, size: int, offset: int, fh: int) -> bytes:
         return os.pread(fh, size, offset)
 
     def write(self, _path: str, data: bytes, offset: int, fh: int) -> int:
-        self._change(refused_by=(BROKEN,))
+        self._change(refused_by=(BROKEN,), grows=offset + len(data) > os.fstat(fh).st_size)
         return os.pwrite(fh, data, offset)
 
     def truncate(self, path: str, length: int, _fh: int | None = None) -> int:
-        self._change(refused_by=(BROKEN,))
+        self._change(refused_by=(BROKEN,), grows=length > self._at(path).stat().st_size)
         os.truncate(self._at(path), length)
         return 0
 
@@ -167,12 +171,12 @@ class _Behind:
         return 0
 
     def mkdir(self, path: str, mode: int) -> int:
-        self._change()
+        self._change(grows=True)
         self._at(path).mkdir(mode)
         return 0
 
     def mknod(self, path: str, mode: int, _dev: int) -> int:
-        self._change()
+        self._change(grows=True)
         os.mknod(self._at(path), mode)
         return 0
 

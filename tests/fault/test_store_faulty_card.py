@@ -10,7 +10,16 @@ import pytest
 
 from gateway.store.inspection import verify
 from provisioning.authority import Authority
-from tests.faulty_card import BROKEN, READ_ONLY, UNSYNCED, WELL, FaultyCard, faulty_card, lacking
+from tests.faulty_card import (
+    BROKEN,
+    FULL,
+    READ_ONLY,
+    UNSYNCED,
+    WELL,
+    FaultyCard,
+    faulty_card,
+    lacking,
+)
 from tests.opened_store import epochs_in
 from tests.running_agent import Agent, Cabinet, cabinet
 
@@ -44,7 +53,7 @@ async def goes_on(site: Cabinet, agent: Agent) -> None:
     assert (store["takes"], bool(store["error"])) == (False, True)
 
 
-@pytest.mark.parametrize("trouble", [READ_ONLY, BROKEN, UNSYNCED])
+@pytest.mark.parametrize("trouble", [READ_ONLY, FULL, BROKEN, UNSYNCED])
 async def test_a_card_that_goes_wrong_under_the_agent_costs_nothing_while_there_is_memory(
     tmp_path: Path, authority: Authority, trouble: str
 ) -> None:
@@ -65,11 +74,12 @@ async def test_a_card_that_goes_wrong_under_the_agent_costs_nothing_while_there_
         assert ("store-damaged" in events) == (trouble == UNSYNCED)
 
 
-async def test_a_start_on_a_read_only_card_polls_answers_and_stores_when_it_may(
-    tmp_path: Path, authority: Authority
+@pytest.mark.parametrize("trouble", [READ_ONLY, FULL])
+async def test_a_start_on_such_a_card_polls_answers_and_stores_when_it_may(
+    tmp_path: Path, authority: Authority, trouble: str
 ) -> None:
     async with on_card(tmp_path, authority) as (site, card):
-        card.be(READ_ONLY)
+        card.be(trouble)
         async with site.agent() as agent:
             await goes_on(site, agent)
             card.be(WELL)
