@@ -56,8 +56,8 @@ def draw(curve: Mapping[int, Figure], grows: str, folder: Path) -> Path:
 def svg(curve: Mapping[int, Figure], grows: str) -> str:
     """Return the plot as SVG.
 
-    Heights are by powers where all is well above zero, so that equal ratios are equal distances; else
-    they begin at zero.
+    Heights are by powers where all is well above zero, so that equal ratios are equal distances;
+    else they begin at zero.
     """
     figure = curve[min(curve)]
     budget = figure.budget
