@@ -18,6 +18,8 @@ from gateway.plugins.apart import SiteApart
 
 Form = Literal["json", "text"]
 FORMS: Final = ("json", "text")
+SELDOM: Final = ("shutil", "urllib.request")
+"""What libraries and rooms import for a TPM or for proxies: archives, an HTTP client, mail."""
 HELP: Final = """\
 usage: mayak run [--log json|text] SITE.toml
 
@@ -53,7 +55,8 @@ def _usage(what: str) -> int:
 def _run(site: Path, form: Form) -> int:
     apart = SiteApart(site)
     one_heap()
-    when_used("urllib.request")
+    for module in SELDOM:
+        when_used(module)
     import asyncio  # noqa: PLC0415 - see above, here and below
 
     from gateway.app import run_agent  # noqa: PLC0415

@@ -17,8 +17,10 @@ without this."""
 HEAVY = (
     "annotated_types",
     "argparse",
+    "bz2",
     "difflib",
     "http.client",
+    "lzma",
     "importlib.metadata",
     "importlib.resources",
     "multiprocessing",
