@@ -3,7 +3,8 @@
 Pure: it is told the time and never waits.
 
 Earliest deadline first. A poll is *due* at its slot, its *deadline* is one period later; slots of
-a job lie one period apart and the jobs start out of phase. Slots that were missed are not made up
+a job lie one period apart. Jobs of one period share two phases, so that the line works in bursts
+and rests between them: waking up costs more than a poll. Slots that were missed are not made up
 in a burst: at most one is kept, no sooner than half a period after the poll before it; the others
 are skipped and counted. A poll whose slot is near is taken early when another one has just ended.
 
@@ -47,6 +48,8 @@ _SAME_S: Final = 1e-6
 _MOST_DOUBLINGS: Final = 12
 _FIRST_ROUND_S: Final = 1.0
 """All is asked once within this time after a start, however long its period is."""
+_PHASES: Final = 2
+"""So many bursts in a period; within one, a line is as busy as its devices let it be."""
 _GOLDEN: Final = (math.sqrt(5) - 1) / 2
 """Multiples of it, modulo 1, lie evenly however many there are."""
 
@@ -212,7 +215,7 @@ class PollPlan:
         return Tally(seat.late, seat.skipped)
 
     def restart(self, now: float) -> None:
-        """Ask all anew, out of phase, once within a second; forget who was away.
+        """Ask all anew, in two bursts, once within a second; forget who was away.
 
         For a start and for a line that is back.
         """
@@ -225,7 +228,7 @@ class PollPlan:
         for place, seat in enumerate(self._seats.values()):
             seat.failures, seat.silent, seat.running, seat.hurried = 0, False, False, False
             seat.backoff = _Backoff()
-            share = place * _GOLDEN % 1
+            share = int(place * _GOLDEN % 1 * _PHASES) / _PHASES
             period = seat.job.period_s
             grid = period * (share + (0.5 if period > _FIRST_ROUND_S else 1.0))
             seat.slot = now + grid - period
