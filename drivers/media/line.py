@@ -157,7 +157,8 @@ class Line(Port):
     async def _ask(self, request: bytes, answer: Framing, timeout_s: float) -> bytes:
         """Send and wait. On every way out the line is ready for the next request."""
         self._buffer.clear()
-        self._drain()
+        if answer.shape is not None:  # else nothing that lies there could be mistaken for it
+            self._drain()
         if self._channel is None:  # only now seen to be gone; nothing has been sent yet
             await self.open()
         loop = self._loop

@@ -3,10 +3,10 @@
 Pure: it is told the time and never waits.
 
 Earliest deadline first. A poll is *due* at its slot, its *deadline* is one period later; slots of
-a job lie one period apart. Jobs of one period share two phases, so that the line works in bursts
-and rests between them: waking up costs more than a poll. Slots that were missed are not made up
-in a burst: at most one is kept, no sooner than half a period after the poll before it; the others
-are skipped and counted. A poll whose slot is near is taken early when another one has just ended.
+a job lie one period apart. Jobs of one period have their slots together: the line works in a burst
+and rests until the next one, since waking up costs more than a poll. Slots that were missed are not
+made up: at most one is kept, no sooner than half a period after the poll before it; the others are
+skipped and counted. A poll whose slot is near is taken early when another one has just ended.
 
 A device that does not answer is asked again as often as `Job.retries` allows; others that are due
 go first, so that it costs them one time-out at a time. Then it is *away*: all its jobs share one
@@ -46,12 +46,6 @@ _AWAKE_S: Final = 0.01
 _SAME_S: Final = 1e-6
 """Times closer than that are one: a wait and the time it began do not add up to the bit."""
 _MOST_DOUBLINGS: Final = 12
-_FIRST_ROUND_S: Final = 1.0
-"""All is asked once within this time after a start, however long its period is."""
-_PHASES: Final = 2
-"""So many bursts in a period; within one, a line is as busy as its devices let it be."""
-_GOLDEN: Final = (math.sqrt(5) - 1) / 2
-"""Multiples of it, modulo 1, lie evenly however many there are."""
 
 
 class Verdict(Enum):
@@ -215,7 +209,7 @@ class PollPlan:
         return Tally(seat.late, seat.skipped)
 
     def restart(self, now: float) -> None:
-        """Ask all anew, in two bursts, once within a second; forget who was away.
+        """Ask all anew at once; forget who was away.
 
         For a start and for a line that is back.
         """
@@ -225,15 +219,11 @@ class PollPlan:
         for device in self._devices.values():
             device.failures, device.spent_s, device.away = 0, 0.0, False
             device.backoff = _Backoff()
-        for place, seat in enumerate(self._seats.values()):
+        for seat in self._seats.values():
             seat.failures, seat.silent, seat.running, seat.hurried = 0, False, False, False
             seat.backoff = _Backoff()
-            share = int(place * _GOLDEN % 1 * _PHASES) / _PHASES
-            period = seat.job.period_s
-            grid = period * (share + (0.5 if period > _FIRST_ROUND_S else 1.0))
-            seat.slot = now + grid - period
-            first = now + min(period, _FIRST_ROUND_S) * share
-            self._put(seat, first, first + period)
+            seat.slot = now
+            self._put(seat, now, now + seat.job.period_s)
 
     def next(self, now: float) -> Turn | Wait:
         """Return whose turn it is at `now`, or how long to wait. A turn ends with `done`."""
