@@ -19,7 +19,7 @@ import pytest
 
 from provisioning.authority import Authority
 from simulators.lines.proxy import BlackHole, Cut, Mode, Pass, link_proxy
-from tests.broker import Mosquitto
+from tests.broker import SEARCH, Mosquitto
 from tests.linked_site import CITY, Platform, links, site
 from tests.returning_link import HERE, Return, played
 
@@ -30,6 +30,7 @@ SOON_S = 2.0 * BUSY
 OUTAGE_S = 2.0
 NETWORK_S = "4"
 AFTER_ALL_S = 60
+ENVIRON = {**os.environ, "PATH": SEARCH}
 MODES: dict[str, Mode] = {"cut": Cut(), "black hole": BlackHole()}
 
 
@@ -82,7 +83,7 @@ async def test_a_broker_that_was_stopped_gets_the_alarm_soon_after_it_is_back(
 
 def test_a_network_that_loses_everything_and_an_interface_that_was_off(tmp_path: Path) -> None:
     """Real losses, in a network of our own: what no program before a port can play."""
-    if shutil.which("tc") is None or not _may_have_a_network():
+    if shutil.which("tc", path=SEARCH) is None or not _may_have_a_network():
         pytest.skip(f"no network namespaces here, so none with an address {HERE}")
     run = subprocess.run(
         ["unshare", "-rn", sys.executable, "-m", "tests.returning_link", tmp_path, NETWORK_S],
@@ -90,7 +91,7 @@ def test_a_network_that_loses_everything_and_an_interface_that_was_off(tmp_path:
         text=True,
         check=False,
         timeout=AFTER_ALL_S,
-        env=os.environ,
+        env=ENVIRON,
     )
 
     assert run.returncode == 0, run.stderr
@@ -102,4 +103,4 @@ def test_a_network_that_loses_everything_and_an_interface_that_was_off(tmp_path:
 
 def _may_have_a_network() -> bool:
     command = ["unshare", "-rn", "ip", "link", "add", "va", "type", "veth", "peer", "name", "vb"]
-    return not subprocess.run(command, capture_output=True, check=False).returncode
+    return not subprocess.run(command, capture_output=True, check=False, env=ENVIRON).returncode
