@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from gateway.model.ids import Audience
-from gateway.model.reading import Reading
-from gateway.store.catalogue import Source
+from gateway.model.reading import PointTable, Reading
+from gateway.store.catalogue import Source, audiences_of
 
 READINGS_MOST: Final = 20_000
 """Readings that may wait while the card takes nothing."""
@@ -50,13 +50,22 @@ class Losses:
 
     def add(self, readings: Iterable[Reading]) -> int:
         """Take note of readings that go; return how many values that is."""
-        total = 0
+        audiences: dict[PointTable, set[Audience]] = {}
+        times: dict[Audience, list[int]] = {}
+        counts: Counter[Audience] = Counter()
         for reading in readings:
-            at = reading.at.wall_ms
-            for audience, count in counts_of(reading).items():
-                self.put_back([Missed(audience, at, at, count)])
-                total += count
-        return total
+            table = reading.table
+            if table not in audiences:
+                audiences[table] = audiences_of([table])
+            if len(audiences[table]) == 1:
+                told: Mapping[Audience, int] = dict.fromkeys(audiences[table], reading.count)
+            else:
+                told = counts_of(reading)
+            for audience, count in told.items():
+                counts[audience] += count
+                times.setdefault(audience, []).append(reading.at.wall_ms)
+        self.put_back(Missed(a, min(t), max(t), counts[a]) for a, t in times.items())
+        return counts.total()
 
     def take(self) -> list[Missed]:
         """Return all there is, to be told; it is forgotten here."""
@@ -73,9 +82,6 @@ class Losses:
 
 def counts_of(reading: Reading) -> Mapping[Audience, int]:
     """Return how many values of a reading each audience would have got."""
-    audiences = {point.audience for point in reading.table}
-    if len(audiences) == 1:
-        return dict.fromkeys(audiences, reading.count)
     return Counter(
         point.audience
         for place, point in enumerate(reading.table)
