@@ -114,6 +114,8 @@ class PlatformTime:
     within_s: float = WITHIN_S
     learned: bool = False
     """Whether the time was learned: the clock has been right since, or is overridden."""
+    _asked: tuple[Question, int] | None = None
+    """What was asked on the connection that serves, and when (mono, ms)."""
     _doubted: bool = False
     _behind_since_s: float | None = field(default=None, repr=False)
 
@@ -132,7 +134,8 @@ class PlatformTime:
             LinkLostError: the time was needed and nobody gave one that can be believed.
             RefusedError: the broker does not accept who we are.
         """
-        if self._doubted or self.clock.now().trust is Trust.UNSET:
+        unset = self.broker.tls is not None and self.clock.now().trust is Trust.UNSET
+        if self._doubted or unset:
             connection, mine = None, connection
             await self._ask(mine)
             self._doubted = False
@@ -151,7 +154,7 @@ class PlatformTime:
     async def _ask(self, connection: socket.socket | None) -> None:
         leaf = list[bytes]()
         broker = judged_by(self.broker, lambda peer, _: leaf.append(peer))
-        question = Question(self.gateway, self.clock.boot, secrets.token_bytes(NONCE_LEN))
+        question = self._new_question()
         woken = asyncio.Event()
         session = await Session.connect(
             broker,
@@ -164,16 +167,60 @@ class PlatformTime:
             asked_ms = self.clock.now().mono_ms
             session.publish(topic_up(self.gateway, "time"), question.packed())
             wall_ms = await self._answer(session, woken, question)
-            now = self.clock.now()
+            heard_ms = self.clock.now().mono_ms
         except LinkLostError as error:
             raise session.why(error) from error
         finally:
             await session.close()
-        way_ms = (now.mono_ms - asked_ms) / 2
-        at = Instant(now.mono_ms, wall_ms + round(way_ms), Trust.HOLDOVER)
+        await self._learn(asked_ms, heard_ms, wall_ms, leaf)
+
+    def question(self) -> bytes | None:
+        """Return a question to ask on a connection that serves, or None when the clock is right.
+
+        A clock that nothing sets may be wrong although a certificate seems valid by it.
+        """
+        now = self.clock.now()
+        if now.trust is Trust.SYNCED:
+            return None
+        self._asked = self._new_question(), now.mono_ms
+        return self._asked[0].packed()
+
+    async def heard(self, message: bytes) -> bool:
+        """Say whether that was the answer to our question; if so and it can be, it is learned."""
+        if self._asked is None:
+            return False
+        question, asked_ms = self._asked
+        try:
+            wall_ms = parse_answer(message, question, self.consumer, self.signers)
+        except NotATimeError:
+            return False
+        self._asked = None
+        heard_ms = self.clock.now().mono_ms
+        if heard_ms - asked_ms <= self.within_s * 1000:
+            try:
+                await self._learn(asked_ms, heard_ms, wall_ms, ())
+            except LinkLostError as error:
+                _log.warning("not-a-time", extra={"error": str(error)})
+        return True
+
+    def _new_question(self) -> Question:
+        return Question(self.gateway, self.clock.boot, secrets.token_bytes(NONCE_LEN))
+
+    async def _learn(
+        self, asked_ms: int, heard_ms: int, wall_ms: int, leaf: Sequence[bytes]
+    ) -> None:
+        """Take the platform's time, read between two moments of ours (mono).
+
+        Raises:
+            LinkLostError: it cannot be.
+        """
+        way_ms = (heard_ms - asked_ms) / 2
+        at = Instant(heard_ms, wall_ms + round(way_ms), Trust.HOLDOVER)
         uncertainty_ms = int(way_ms) + 1
         await self._check(at, uncertainty_ms, leaf)
         self.clock.learn(at, uncertainty_ms)
+        if self.learned:
+            return  # told once: now it is only put right
         self.learned = True
         _log.info("time-learned", extra={"uncertainty_ms": uncertainty_ms})
         args: dict[str, Scalar] = {"consumer": self.consumer, "uncertainty_ms": uncertainty_ms}

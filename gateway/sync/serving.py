@@ -23,6 +23,7 @@ from gateway.store.outbox import Outbox, Parcel, Settled
 from gateway.store.store import StoreThread
 from gateway.sync.budget import Budget
 from gateway.sync.causes import LinkLostError, Step
+from gateway.sync.platform_time import PlatformTime
 from gateway.sync.session import Session
 from gateway.sync.window import Window
 from gateway.sync.wire import (
@@ -101,6 +102,8 @@ class Serving:
     budget: Budget
     delivered: set[int]
     """Numbers of the epochs whose records the platform has, or that went out on this connection."""
+    time: PlatformTime | None = None
+    """Asks the platform for the time where nothing sets our clock."""
     _ask_wait_s: float = 0.0
     """How long the last wait was for somebody who hears us; 0 while there is somebody."""
     _ask_at_s: float = 0.0
@@ -115,6 +118,8 @@ class Serving:
             RefusedError: the broker ended it because of who we are.
         """
         await self._say_hello(Why.CONNECTED)
+        if self.time is not None and (question := self.time.question()) is not None:
+            self._put("time", question)
         said_s = self.clock.monotonic_s()
         while True:
             wake.clear()
@@ -185,6 +190,8 @@ class Serving:
                     )
                 )
             except NotAnAckError as error:
+                if self.time is not None and await self.time.heard(message):
+                    continue
                 self.traffic.not_acks += 1
                 if not self._said_not_ack:
                     self._said_not_ack = True

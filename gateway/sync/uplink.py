@@ -238,7 +238,7 @@ class Uplink:
             return await Session.connect(
                 broker,
                 broker.client_id or self.peer.gateway,
-                [topic_down(self.peer.gateway, "ack")],
+                [topic_down(self.peer.gateway, what) for what in ("ack", "time")],
                 self._wake.set,
                 clock_is_set=self.clock.now().trust is Trust.SYNCED
                 or (self.time is not None and self.time.learned),
@@ -269,6 +269,7 @@ class Uplink:
                 window,
                 self.budget,
                 has,
+                self.time,
             )
             self._note_back()
             await self._catch_up(settled)
