@@ -185,6 +185,7 @@ async def site(
                 Backoff(0.05, 0.2, Random(1).uniform),
                 tell_newest=sealer.tell_newest,
                 patience_s=0.5,
+                settle_within_s=0.1,
             )
             for consumer, broker in ways.items()
         ]

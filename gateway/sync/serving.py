@@ -104,6 +104,8 @@ class Serving:
     """Numbers of the epochs whose records the platform has, or that went out on this connection."""
     time: PlatformTime | None = None
     """Asks the platform for the time where nothing sets our clock."""
+    settle_within_s: float = SETTLE_WITHIN_S
+    """After so long what was acknowledged is noted even when no commit comes that would do it."""
     _ask_wait_s: float = 0.0
     """How long the last wait was for somebody who hears us; 0 while there is somebody."""
     _ask_at_s: float = 0.0
@@ -146,9 +148,9 @@ class Serving:
         """Let what was acknowledged be noted by itself when no commit has come that did it."""
         now_s = self.clock.monotonic_s()
         if not self.outbox.has_hearsay:
-            self._settle_by_s = now_s + SETTLE_WITHIN_S
+            self._settle_by_s = now_s + self.settle_within_s
         elif now_s >= self._settle_by_s:
-            self._settle_by_s = now_s + SETTLE_WITHIN_S
+            self._settle_by_s = now_s + self.settle_within_s
             await self.thread.submit(self._note_settled)
 
     def _note_settled(self) -> None:
@@ -166,7 +168,7 @@ class Serving:
             and not self.session.inflight
             and not self.outbox.holds_back(self.clock.monotonic_s())
         ):
-            settling_s = SETTLE_WITHIN_S if self.outbox.has_hearsay else math.inf
+            settling_s = self.settle_within_s if self.outbox.has_hearsay else math.inf
             return max(TICK_S, min(heartbeat_s, settling_s))
         return TICK_S
 

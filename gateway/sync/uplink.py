@@ -22,7 +22,7 @@ from gateway.sync.budget import Budget
 from gateway.sync.causes import FOR_A_PERSON, LinkLostError, RefusedError, Step
 from gateway.sync.door import Door, NetworkNews
 from gateway.sync.platform_time import PlatformTime
-from gateway.sync.serving import Peer, Serving, Traffic, waited
+from gateway.sync.serving import SETTLE_WITHIN_S, Peer, Serving, Traffic, waited
 from gateway.sync.session import Broker, Session
 from gateway.sync.window import SILENCE_FIRST_S, ChannelKey, Window
 from gateway.sync.wire import topic_down
@@ -76,6 +76,8 @@ class Uplink:
     """`Sealer.tell_newest`, called on the store's thread after an outage."""
     patience_s: float = SILENCE_FIRST_S
     """After so long without a new acknowledgement what is out is sent again."""
+    settle_within_s: float = SETTLE_WITHIN_S
+    """After so long what was acknowledged is noted even when no commit comes that would do it."""
     yield_s: float = 60.0
     """How much longer to wait after somebody else connected under our name."""
     time: PlatformTime | None = None
@@ -270,6 +272,7 @@ class Uplink:
                 self.budget,
                 has,
                 self.time,
+                settle_within_s=self.settle_within_s,
             )
             self._note_back()
             await self._catch_up(settled)

@@ -68,6 +68,7 @@ class Gateway:
             self.events.append,
             Backoff(0.05, 0.2, Random(1).uniform),
             tell_newest=self._tell_newest,
+            settle_within_s=0.1,
         )
         self._epoch: Epoch | None = None
 
