@@ -9,8 +9,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Final
 
 from simulators.platform.database import Database, Stretch
+
+STATE: Final = 2
+"""Code of the stream `state`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ def walk(db: Database, late_after_ms: int) -> Marks:
     """
     marks = Marks()
     last: dict[int, int] = {}
+    # Whoever has said nothing between two outages has the same newest state after both.
     suspects: set[tuple[int, int]] = set()
     line = channel_before = None
     for name, boot, stream, audience, channel, placed, *where in db.rows(
@@ -56,7 +61,8 @@ def walk(db: Database, late_after_ms: int) -> Marks:
         part = db.readings(stretch) if stretch.rows else []
         behind, doubtful = _behind(part, last)
         marks.reordered[name] += behind
-        suspects.update((series, boot) for series in doubtful)
+        if stream != STATE:
+            suspects.update((series, boot) for series in doubtful)
         if placed:
             latest = stretch.arrived_ms - late_after_ms
             marks.late[name] += sum(1 for _, _, wall in part if wall < latest)

@@ -74,6 +74,16 @@ def test_the_same_moment_of_another_boot_or_stream_is_no_double(
     assert (report.readings, report.duplicated, report.reordered) == (9, 0, 0)
 
 
+def test_a_state_that_has_not_moved_may_be_told_after_each_of_two_outages(
+    desk: Desk, sender: Sender, epoch: Epoch
+) -> None:
+    for _ in range(2):
+        state = sender.batch(epoch, [row(1)], mono=5000, stream="state")
+        desk.take((sender.topic("state"), state))
+    report = desk.report()
+    assert (report.readings, report.duplicated, report.reordered) == (6, 0, 0)
+
+
 def test_a_reading_of_two_incarnations_of_one_boot_is_doubled(
     desk: Desk, sender: Sender, epoch: Epoch
 ) -> None:
