@@ -33,6 +33,8 @@ SOON_S: Final = 0.05
 those that nobody else has, while no consumer is connected: what a poll brings comes together."""
 SOON_EVERY_S: Final = 0.25
 """But then no more than so many commits a second: each costs the card some pages."""
+BURST_S: Final = 0.25
+"""The first readings after a rest wait so long for those of the same burst."""
 RETRY_AFTER_S: Final = 1.0
 RATE_AFTER_S: Final = 60.0
 """Before, a rate would say more about the start than about the site."""
@@ -164,11 +166,15 @@ class Recorder:
         await self._commit_the_rest()
 
     def _may_wait_s(self) -> float:
-        """Return how long the first reading of a batch may wait for others."""
-        if self.counters.values and not self.alone():
-            return self.seal_every_s
+        """Return how long the first reading of a batch may wait for others.
+
+        At most one commit in `seal_every_s`; but after a rest only as long as a burst of polls
+        takes, so that what a burst brought lies on the card soon after it.
+        """
         since_s = self.clock.monotonic_s() - self.counters.last_commit_s
-        return min(self.seal_every_s, max(SOON_S, SOON_EVERY_S - since_s))
+        if not self.counters.values or self.alone():
+            return min(self.seal_every_s, max(SOON_S, SOON_EVERY_S - since_s))
+        return min(self.seal_every_s, max(BURST_S, self.seal_every_s - since_s))
 
     def stop(self) -> None:
         """Let `run` commit what is left and return."""

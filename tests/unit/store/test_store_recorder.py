@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from gateway.model.event import Event, Severity
 from gateway.model.ids import OPERATIONS, DeviceId, PointId
 from gateway.model.reading import Cause, Cells, Flag, Point, PointTable, Quality, Reading
 from gateway.store import recorder as room
-from gateway.store.recorder import EVENTS_MOST, SOON_EVERY_S, SOON_S, Recorder
+from gateway.store.recorder import BURST_S, EVENTS_MOST, SOON_EVERY_S, SOON_S, Recorder
 from gateway.store.sealer import Sealed
 from gateway.store.waiting import READINGS_MOST, Missed
 from tests import virtual_time
@@ -121,7 +122,7 @@ def play(story: Story) -> Desk:
 def test_an_event_is_committed_at_once_and_readings_wait_for_their_second() -> None:
     async def story(desk: Desk) -> None:
         desk.tell()
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.2)
         desk.tell()
         await asyncio.sleep(0.3)
         desk.happen("door-open")
@@ -130,8 +131,27 @@ def test_an_event_is_committed_at_once_and_readings_wait_for_their_second() -> N
     desk = play(story)
     begun_s = virtual_time.START_S
     _, first, second = desk.card.commits
-    assert (round(first.at_s - begun_s, 3), first.readings) == (1.3, [])
-    assert (round(second.at_s - begun_s, 3), second.events) == (1.0 + SEAL_EVERY_S, [])
+    assert (round(first.at_s - begun_s, 3), first.readings) == (0.5, [])
+    assert (round(second.at_s - begun_s, 3), second.events) == (SOON_S + SEAL_EVERY_S, [])
+
+
+def test_after_a_rest_readings_wait_only_for_those_of_their_burst() -> None:
+    rounds = 4
+
+    async def story(desk: Desk) -> None:
+        for _ in range(rounds):
+            await asyncio.sleep(3 * SEAL_EVERY_S)
+            desk.tell()
+            await asyncio.sleep(0.1)
+            desk.tell()
+
+    desk = play(story)
+    after_the_first = desk.card.commits[2:-1]
+    assert [len(commit.readings) for commit in after_the_first] == [2] * (rounds - 2)
+    apart_s = [round(later.at_s - earlier.at_s, 3) for earlier, later in pairwise(after_the_first)]
+    assert apart_s == [3 * SEAL_EVERY_S + 0.1] * (rounds - 3)
+    begun_s = virtual_time.START_S + 2 * (3 * SEAL_EVERY_S + 0.1) - 0.1
+    assert round(after_the_first[0].at_s - begun_s, 3) == BURST_S
 
 
 def test_the_first_readings_after_a_start_wait_a_moment_only() -> None:
