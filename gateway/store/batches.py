@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from operator import sub
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import cbor2
 import zstandard
@@ -19,16 +19,14 @@ import zstandard
 from gateway.model.clock import Instant
 from gateway.model.event import Event
 from gateway.model.reading import Cause, Cells, Flag, Kind, Point, Quality, Reading, Value
-from gateway.store.catalogue import Catalogue, References, Shape
+from gateway.store.catalogue import INTEGER_KINDS, Catalogue, References, Shape
 from gateway.store.columns import differences, pack_floats, pack_ints
 
 ZSTD_LEVEL: Final = 3
 
-INTEGER_KINDS: Final = frozenset({Kind.NUMBER, Kind.COUNTER, Kind.BOOL, Kind.STATE})
-"""Kinds whose cells are carried as integers."""
-
 _INT64: Final = (-(1 << 63), (1 << 63) - 1)
 _UINT64: Final = (0, (1 << 64) - 1)
+_INTEGERS: Final = {int, bool}
 _BROKEN: Final = Flag(Quality.BAD, Cause.OUT_OF_RANGE)
 
 
@@ -186,11 +184,70 @@ def _block(shape: Shape, rows: list[Row], references: References) -> tuple[list[
         return _packed(shape, [_mended(shape, row) for row in rows], references)
 
 
+class _Cells(NamedTuple):
+    """The cells of the rows of one shape, by how they are carried."""
+
+    ints: list[int]
+    """Differences, column after column."""
+    singles: list[float]
+    doubles: list[float]
+    texts: list[Value]
+    bitmap: bytes | None
+    """Which are not there; None when all are."""
+    told: int
+
+
 def _packed(shape: Shape, rows: list[Row], references: References) -> tuple[list[Any], int]:
-    columns = list(zip(*(row[2] for row in rows), strict=True))
     sources = [row[0] for row in rows]
     nothing = (0,) * len(shape.points)
     starts = {source: references.get(source, nothing) for source in sources}
+    cells = _plain(shape, rows, starts) or _mixed(shape, rows, starts)
+    flags, told_bad = _flags(rows, len(shape.points))
+    block = [
+        shape.number,
+        len(rows),
+        pack_ints(differences(sources)),
+        pack_ints(differences([row[1] for row in rows])),
+        cells.bitmap,
+        flags,
+        pack_ints(cells.ints),
+        pack_floats(cells.singles, "f"),
+        pack_floats(cells.doubles, "d"),
+        cells.texts,
+    ]
+    return block, cells.told + told_bad
+
+
+def _plain(shape: Shape, rows: list[Row], starts: Mapping[int, Sequence[int]]) -> _Cells | None:
+    """Return the cells when all are there and are integers as they stand: row by row, in C loops.
+
+    None: they are not, or one of them is in doubt; then each column is looked at by itself.
+    """
+    if not shape.plain:
+        return None
+    cells: list[tuple[Any, ...]] = [row[2] for row in rows]  # Any: looked at here
+    if not set(map(type, chain.from_iterable(cells))) <= _INTEGERS:
+        return None
+    least, greatest = min(map(min, cells)), max(map(max, cells))
+    if least < (0 if shape.counts else _INT64[0]) or greatest > _INT64[1]:
+        return None
+    steps = []
+    last, before = -1, cells[0]
+    for (source, *_), row in zip(rows, cells, strict=True):
+        steps.append(map(sub, row, before if source == last else starts[source]))
+        last, before = source, row
+    ints = list(chain.from_iterable(zip(*steps, strict=True)))
+    return _Cells(ints, [], [], [], None, len(ints))
+
+
+def _mixed(shape: Shape, rows: list[Row], starts: Mapping[int, Sequence[int]]) -> _Cells:
+    """Return the cells of any rows, column by column.
+
+    Raises:
+        ValueError, OverflowError, TypeError: a value that its kind does not have.
+    """
+    columns = list(zip(*(row[2] for row in rows), strict=True))
+    sources = [row[0] for row in rows]
     ints: list[int] = []
     floats: dict[Literal["f", "d"], list[float]] = {"f": [], "d": []}
     texts: list[Value] = []
@@ -212,20 +269,9 @@ def _packed(shape: Shape, rows: list[Row], references: References) -> tuple[list
                 whose = _present(sources, column) if missing else sources
                 before = {source: starts[source][place] for source in whose}
                 ints += _steps(integers(point, present), whose, before)
-    flags, told_bad = _flags(rows, len(shape.points))
-    block = [
-        shape.number,
-        len(rows),
-        pack_ints(differences(sources)),
-        pack_ints(differences([row[1] for row in rows])),
-        _bitmap(columns) if gone else None,
-        flags,
-        pack_ints(ints),
-        pack_floats(floats["f"], "f"),
-        pack_floats(floats["d"], "d"),
-        texts,
-    ]
-    return block, len(rows) * len(columns) - gone + told_bad
+    bitmap = _bitmap(columns) if gone else None
+    told = len(rows) * len(columns) - gone
+    return _Cells(ints, floats["f"], floats["d"], list(texts), bitmap, told)
 
 
 def _present(sources: list[int], column: tuple[Value | None, ...]) -> list[int]:

@@ -20,6 +20,9 @@ KIND_CODES: Final = {
     Kind.TEXT: 6,
 }
 
+INTEGER_KINDS: Final = frozenset({Kind.NUMBER, Kind.COUNTER, Kind.BOOL, Kind.STATE})
+"""Kinds whose cells are carried as integers."""
+
 Source = tuple[DeviceId, PointTable]
 
 References = Mapping[int, Sequence[int]]
@@ -32,6 +35,10 @@ class Shape:
 
     number: int
     points: tuple[Point, ...]
+    plain: bool
+    """All cells are integers as they stand."""
+    counts: bool
+    """A point is a counter: never below 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +95,9 @@ class Catalogue:
     def _shape(self, points: tuple[Point, ...]) -> Shape:
         key = tuple(_key(point) for point in points)
         if key not in self._by_points:
-            self._by_points[key] = Shape(len(self.shapes), points)
+            plain = all(p.kind in INTEGER_KINDS and p.scale == 1 and not p.offset for p in points)
+            counts = any(point.kind is Kind.COUNTER for point in points)
+            self._by_points[key] = Shape(len(self.shapes), points, plain, counts)
             self.shapes.append(self._by_points[key])
         return self._by_points[key]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 from gateway.model.ids import Audience
@@ -118,10 +118,11 @@ class Channels:
     def grow(self, channel: Channel, newest: int, count: int, size: int) -> Change:
         """Note in the file a batch more, inside the transaction."""
         self._db.execute(
-            "UPDATE channel SET newest = ?, produced = produced + ? WHERE id = ?",
-            (newest, count, channel.id),
+            "UPDATE channel SET newest = ?, produced = produced + ?, kept = kept + ?,"
+            " size = size + ? WHERE id = ?",
+            (newest, count, count, size, channel.id),
         )
-        return replace(self.change(channel, count, size), newest=newest, produced=count)
+        return Change(channel, count, size, newest=newest, produced=count)
 
     def skip(self, channel: Channel, newest: int, count: int) -> Change:
         """Note in the file, inside the transaction, values that no batch will carry."""
@@ -146,13 +147,21 @@ class Channels:
     def apply(self, changes: Iterable[Change]) -> None:
         """Take committed changes over into memory."""
         for change in changes:
-            change.channel.newest = max(change.channel.newest, change.newest)
-            change.channel.produced += change.produced
-            if self._by_key.get(change.channel.key) is not change.channel:
-                self.keep(change.channel)
-            change.channel.kept += change.count
-            change.channel.size += change.size
-            change.channel.oldest = self._oldest(change.channel)
+            channel = change.channel
+            if self._by_key.get(channel.key) is not channel:
+                self.keep(channel)
+            is_next = change.newest == channel.newest + 1
+            was_empty = not channel.size
+            channel.newest = max(channel.newest, change.newest)
+            channel.produced += change.produced
+            channel.kept += change.count
+            channel.size += change.size
+            if not channel.size:
+                channel.oldest = channel.newest + 1
+            elif not is_next:
+                channel.oldest = self._oldest(channel)
+            elif was_empty:
+                channel.oldest = channel.newest
 
     def _oldest(self, channel: Channel) -> int:
         found = self._db.execute(

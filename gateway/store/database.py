@@ -12,7 +12,7 @@ from typing import Final
 
 from gateway.model.errors import StoreCorruptError, StoreFullError
 
-PAGE_CACHE_KIB: Final = 2048
+PAGE_CACHE_KIB: Final = 512
 PAGE_BYTES: Final = 1024
 """Of a new file; one that is there keeps its own. A commit changes some six pages for one or two of
 content: with 1024 a reading costs 13.2 bytes of card, with 2048 20.4, with 4096 22.1 (20 devices x

@@ -41,6 +41,8 @@ class _Piece:
     first: int
     last: int
     readings: tuple[Reading, ...]
+    values: int
+    """In all of them."""
     since_s: float
 
     @property
@@ -76,9 +78,10 @@ class Gatherer:
             self._pieces.clear()
         self._epoch = epoch
         self._pieces = [piece for piece in self._pieces if piece.first > out]
-        self._pieces.append(_Piece(sequence, sequence, tuple(readings), now_s))
+        count = sum(reading.count for reading in readings)
+        self._pieces.append(_Piece(sequence, sequence, tuple(readings), count, now_s))
         young = [piece for piece in self._pieces if piece.span == 1]
-        values = sum(r.count for piece in self._pieces for r in piece.readings)
+        values = sum(piece.values for piece in self._pieces)
         span = sum(piece.span for piece in self._pieces)
         if span >= SPAN_MOST or values >= VALUES_MOST:
             self._merge(self._pieces)
@@ -114,5 +117,6 @@ class Gatherer:
             _log.warning("not-merged", extra={"error": str(error)})
             return
         if done:
-            merged = _Piece(first, last, readings, pieces[0].since_s)
+            values = sum(piece.values for piece in pieces)
+            merged = _Piece(first, last, readings, values, pieces[0].since_s)
             self._pieces = [p for p in self._pieces if p not in pieces] + [merged]

@@ -16,7 +16,7 @@ from gateway.model.reading import Cells, Kind, Point, PointTable, Reading, Value
 from gateway.store.catalogue import Source
 
 QUARTER_MS: Final = 900_000
-FOLD_AT: Final = 64
+FOLD_AT: Final = 32
 """Rows of one source that are heaped up before they are folded."""
 DRIFT_MOST_MS: Final = 20
 """Between two runs; more means that the wall clock was set."""

@@ -44,6 +44,8 @@ class Trimming:
         self._db: Final = db
         self._channels: Final = channels
         self._entitled: Final = entitled
+        self._dropped_below: Final[dict[Audience, int]] = {}
+        """Where nothing is left to drop until other epochs are sealed under."""
 
     def trim(self, channel: Channel) -> list[Change]:
         """Delete what every entitled consumer has."""
@@ -67,6 +69,10 @@ class Trimming:
             audience: whose.
             live: numbers of the epochs under which batches are sealed now.
         """
+        live = list(live)
+        floor = min(live, default=None)
+        if floor is not None and self._dropped_below.get(audience) == floor:
+            return
         needed = [
             row[0]
             for channel in self._channels.all
@@ -79,10 +85,10 @@ class Trimming:
         (newest,) = self._db.execute(
             "SELECT max(number) FROM epoch WHERE audience = ?", (audience,)
         ).fetchone()
-        self._db.execute(
-            "DELETE FROM epoch WHERE audience = ? AND number < ?",
-            (audience, min([newest, *needed, *live, *self._rollups.needed_epochs(audience)])),
-        )
+        oldest = min([newest, *needed, *live, *self._rollups.needed_epochs(audience)])
+        self._db.execute("DELETE FROM epoch WHERE audience = ? AND number < ?", (audience, oldest))
+        if oldest == floor:
+            self._dropped_below[audience] = oldest
 
     def last_of(self, channel: Channel, size: int) -> int:
         """Return the row id up to which the oldest batches take at least `size` bytes."""

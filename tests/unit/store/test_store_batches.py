@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from itertools import count
 from typing import Any
 
@@ -39,7 +39,7 @@ from gateway.model.reading import (
 )
 from gateway.model.stream import Stream
 from gateway.store.batches import Body, GapRecord, cut, pack_events, pack_readings, references_of
-from gateway.store.catalogue import Catalogue, References
+from gateway.store.catalogue import INTEGER_KINDS, Catalogue, References
 from gateway.store.sealing import Epoch, Identity, open_epoch
 from simulators.platform.catalogue import Catalogue as PlatformCatalogue
 from simulators.platform.catalogue import open_catalogue
@@ -129,20 +129,22 @@ BAD = st.builds(Flag, st.just(Quality.BAD), st.sampled_from(list(Cause)))
 
 
 @st.composite
-def tables(draw: st.DrawFn) -> PointTable:
-    kinds = draw(st.lists(st.sampled_from(list(Kind)), min_size=1, max_size=6))
+def tables(draw: st.DrawFn, of: Collection[Kind]) -> PointTable:
+    kinds = draw(st.lists(st.sampled_from(sorted(of)), min_size=1, max_size=6))
     return PointTable(*(Point(PointId(f"p{i}"), kind=kind) for i, kind in enumerate(kinds)))
 
 
 @st.composite
-def some_readings(draw: st.DrawFn) -> list[Reading]:
-    devices = draw(st.lists(tables(), min_size=1, max_size=4))
+def some_readings(
+    draw: st.DrawFn, of: Collection[Kind] = frozenset(Kind), *, whole: bool = False
+) -> list[Reading]:
+    devices = draw(st.lists(tables(of), min_size=1, max_size=4))
     readings, clock = [], count(AT.mono_ms)
     for number in draw(st.lists(st.integers(0, len(devices) - 1), min_size=1, max_size=12)):
         table = devices[number]
         cells, flags = [], {}
         for place, point in enumerate(table):
-            value = draw(st.none() | VALUES[point.kind])
+            value = draw(VALUES[point.kind] if whole else st.none() | VALUES[point.kind])
             if value is None and draw(st.booleans()):
                 flags[place] = draw(BAD)
             elif value is not None and draw(st.integers(0, 4)) == 0:
@@ -158,6 +160,18 @@ def some_readings(draw: st.DrawFn) -> list[Reading]:
 def test_what_is_sealed_is_what_the_platform_reads(
     readings: list[Reading], earlier: list[Reading]
 ) -> None:
+    is_read_as_it_was(readings, earlier)
+
+
+@given(some_readings(INTEGER_KINDS, whole=True), some_readings(INTEGER_KINDS))
+def test_whole_rows_of_integers_are_read_as_they_were(
+    readings: list[Reading], earlier: list[Reading]
+) -> None:
+    is_read_as_it_was(readings, earlier)
+
+
+def is_read_as_it_was(readings: list[Reading], earlier: list[Reading]) -> None:
+    """Pack with references to what was before, and read it back."""
     catalogue = Catalogue(OPERATIONS)
     references: dict[int, list[int]] = {}
     for reading in readings:
