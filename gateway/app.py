@@ -89,6 +89,7 @@ class Agent:
         self._key = SteadyKeyStore(open_device_key(self._site), clock.monotonic_s)
         self._consumers = Consumers.of(self._site)
         self._ways = ways(self._site)
+        self._gather_s = min(way.options.gather_s for way in self._ways)
         self._thread = StoreThread()
         self._mailboxes = Mailboxes()
         self._latest = Latest()
@@ -224,7 +225,7 @@ class Agent:
             self._consumers.recipients,
             self._clock,
             epoch_s=site.store.epoch_hours * 3600,
-            gather_s=min(way.options.gather_s for way in self._ways),
+            gather_s=self._gather_s,
         )
 
         def write(
@@ -259,6 +260,7 @@ class Agent:
             Budget(way.options.history_kib_per_min * 1024),
             sealer.tell_newest,
             time=self._platform_time(way, outbox),
+            straight=not self._gather_s,
         )
 
     def _platform_time(self, way: Way, outbox: Outbox) -> PlatformTime:

@@ -84,7 +84,7 @@ class Delivery(RenewingFile, ABC):
                     rows.close()
                     return chosen
                 sequence = row_id & SEQUENCE_MASK
-                self._hand_out.note(channel, sequence)
+                self._hand_out.note(channel.key, sequence)
                 chosen.append(Parcel(channel.stream, channel.audience, sequence, span, epoch, body))
         return chosen
 
@@ -100,7 +100,7 @@ class Delivery(RenewingFile, ABC):
             (channel.row_id(first), channel.row_id(channel.newest), channel.row_id(last)),
         ).fetchall()
         for row_id, *_ in rows:
-            self._hand_out.note(channel, row_id & SEQUENCE_MASK)
+            self._hand_out.note(channel.key, row_id & SEQUENCE_MASK)
         return [Parcel(stream, audience, row[0] & SEQUENCE_MASK, *row[1:]) for row in rows]
 
     @guarded

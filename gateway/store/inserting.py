@@ -100,8 +100,8 @@ class Inserting(Delivery, ABC):
                 "DELETE FROM batch WHERE id >= ? AND id <= ? RETURNING count, length(body)", bounds
             ).fetchall()
             change = self._channels.shrink(channel, gone)
-            size = self._insert(channel, epoch, body, last, span=last - first + 1)
-            grown = self._channels.change(channel, body.count, size)
+            batch = self._insert(channel, epoch, body, last, span=last - first + 1)
+            grown = self._channels.change(channel, body.count, len(batch))
         self._channels.apply([change, grown])
         return True
 
@@ -120,8 +120,10 @@ class Inserting(Delivery, ABC):
         """Return the highest sequence that was ever handed out in this life of the program."""
         return self._hand_out.highest((stream, audience))
 
-    def _insert(self, channel: Channel, epoch: Epoch, body: Body, sequence: int, span: int) -> int:
-        """Seal a body and insert it, inside the transaction; return its bytes."""
+    def _insert(
+        self, channel: Channel, epoch: Epoch, body: Body, sequence: int, span: int
+    ) -> bytes:
+        """Seal a body and insert it, inside the transaction; return the sealed batch."""
         batch = epoch.seal(body, channel.stream, sequence, span)
         first_ms = body.first.wall_ms
         self._db.execute(
@@ -137,4 +139,4 @@ class Inserting(Delivery, ABC):
                 batch,
             ),
         )
-        return len(batch)
+        return batch

@@ -29,6 +29,7 @@ from gateway.store.room import Room
 from gateway.store.sealing import Epoch
 from gateway.store.settling import Hearsay, Said, settle
 from gateway.store.standing_in import StandingIn
+from gateway.store.tray import Tray
 from gateway.store.trimming import Entitled, Trimming
 from gateway.store.waiting import Missed
 
@@ -68,6 +69,7 @@ class Outbox(Inserting):
         self._sealing: dict[tuple[Audience, str], EpochRow] = {}
         self._hand_out = HandOut()
         self._hearsay = Hearsay()
+        self._trays: tuple[Tray, ...] = ()
         self._relief = Relief(path)
         self.incarnation = Incarnation(bytes(INCARNATION_LEN))
         """Of the file; zeros until it was opened."""
@@ -204,6 +206,7 @@ class Outbox(Inserting):
     ) -> list[Added]:
         grown: list[Change] = []
         added: list[Added] = []
+        fresh: list[Parcel] = []
         written: dict[ChannelKey, Channel] = {}
         said = self._hearsay.so_far()
         with transaction(self._db):
@@ -217,13 +220,26 @@ class Outbox(Inserting):
                 channel = written.get(key) or self._channels.find_or_make(*key)
                 written[key] = channel
                 sequence = channel.newest + 1 + sum(change.channel is channel for change in grown)
-                size = self._insert(channel, epoch, body, sequence, span=1)
-                added.append(Added(sequence, size))
-                grown.append(self._channels.grow(channel, sequence, body.count, size))
+                batch = self._insert(channel, epoch, body, sequence, span=1)
+                number = self._epochs[epoch.id]
+                fresh.append(Parcel(stream, epoch.audience, sequence, 1, number, batch))
+                added.append(Added(sequence, len(batch)))
+                grown.append(self._channels.grow(channel, sequence, body.count, len(batch)))
             self._db.executemany("UPDATE gap SET told = 1 WHERE id = ?", ((gap,) for gap in told))
         self._hearsay.forget(len(said))
+        for tray in self._trays:  # before anybody can see that there is more
+            for parcel in tray.put(fresh):
+                self._hand_out.note((parcel.stream, parcel.audience), parcel.sequence)
         self._channels.apply([*settled, *grown])
         return added
+
+    def add_tray(self, tray: Tray) -> None:
+        """Put what is committed from now on into a tray as well, while it is open; any thread."""
+        self._trays = (*self._trays, tray)
+
+    def drop_tray(self, tray: Tray) -> None:
+        """Put nothing into a tray any more; any thread."""
+        self._trays = tuple(each for each in self._trays if each is not tray)
 
     @guarded
     def keep_rollup(self, epoch: Epoch, body: Body, raw: tuple[int, int]) -> None:

@@ -51,9 +51,9 @@ class HandOut:
         """Hand out no batch from `first` on before a moment; an earlier hold is forgotten."""
         self._held[key] = (first, until_s)
 
-    def note(self, channel: Channel, sequence: int) -> None:
+    def note(self, key: ChannelKey, sequence: int) -> None:
         """Take note that a batch left."""
-        self._out[channel.key] = max(self._out.get(channel.key, 0), sequence)
+        self._out[key] = max(self._out.get(key, 0), sequence)
 
     def highest(self, key: ChannelKey) -> int:
         """Return the highest sequence that ever left; 0 before the first."""

@@ -21,6 +21,7 @@ from gateway.store.batches import GapRecord
 from gateway.store.entitlement import Beginning
 from gateway.store.outbox import Outbox, Parcel, Settled
 from gateway.store.store import StoreThread
+from gateway.store.tray import Tray
 from gateway.sync.budget import Budget
 from gateway.sync.causes import LinkLostError, Step
 from gateway.sync.platform_time import PlatformTime
@@ -104,13 +105,22 @@ class Serving:
     """Numbers of the epochs whose records the platform has, or that went out on this connection."""
     time: PlatformTime | None = None
     """Asks the platform for the time where nothing sets our clock."""
+    straight: bool = False
+    """Whether batches go out as they are committed: none waits to be put together with others."""
     settle_within_s: float = SETTLE_WITHIN_S
     """After so long what was acknowledged is noted even when no commit comes that would do it."""
+    tray: Tray = field(init=False)
+    doubted: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set while the broker takes its time over a message: does the connection stand still?"""
     _ask_wait_s: float = 0.0
     """How long the last wait was for somebody who hears us; 0 while there is somebody."""
     _ask_at_s: float = 0.0
     _said_not_ack: bool = False
     _settle_by_s: float = math.inf
+
+    def __post_init__(self) -> None:
+        """Make the tray."""
+        self.tray = Tray(self.peer.audiences)
 
     async def run(self, wake: asyncio.Event, stopping: Callable[[], bool]) -> None:
         """Serve until the connection ends, or until all is settled once `stopping()`.
@@ -119,6 +129,13 @@ class Serving:
             LinkLostError: the connection is gone.
             RefusedError: the broker ended it because of who we are.
         """
+        self.outbox.add_tray(self.tray)
+        try:
+            await self._serve(wake, stopping)
+        finally:
+            self.outbox.drop_tray(self.tray)
+
+    async def _serve(self, wake: asyncio.Event, stopping: Callable[[], bool]) -> None:
         await self._say_hello(Why.CONNECTED)
         if self.time is not None and (question := self.time.question()) is not None:
             self._put("time", question)
@@ -168,6 +185,7 @@ class Serving:
             and not self.session.inflight
             and not self.outbox.holds_back(self.clock.monotonic_s())
         ):
+            self.tray.open = self.straight
             settling_s = self.settle_within_s if self.outbox.has_hearsay else math.inf
             return max(TICK_S, min(heartbeat_s, settling_s))
         return TICK_S
@@ -176,7 +194,12 @@ class Serving:
         if self.session.ended is not None:
             raise self.session.ended
         oldest_s = self.session.oldest_inflight_s
-        if oldest_s is not None and asyncio.get_running_loop().time() - oldest_s > PUBACK_TIMEOUT_S:
+        waits_s = 0.0 if oldest_s is None else asyncio.get_running_loop().time() - oldest_s
+        if waits_s < TICK_S:
+            self.doubted.clear()
+        else:
+            self.doubted.set()
+        if waits_s > PUBACK_TIMEOUT_S:
             msg = f"the broker has taken nothing for {PUBACK_TIMEOUT_S:.0f} s"
             raise LinkLostError(msg, Step.SILENT)
 
@@ -269,6 +292,28 @@ class Serving:
         now_s = self.clock.monotonic_s()
         if self.window.silent(now_s):
             await self._begin_again()
+        if not await self._repeat(now_s):
+            return False
+        while room := self._free():
+            affordable = self.budget.left(now_s)
+            all_may_go = bool(self.window.room) and affordable > 0
+            parcels = await self._next(
+                min(room, self.window.room or room),
+                affordable,
+                Stream.MEDIA if all_may_go else URGENT,
+                math.inf if stopping else now_s,
+            )
+            if not parcels:
+                return all_may_go
+            for parcel in parcels:
+                if not await self._publish(parcel):
+                    return False
+                self.window.went_out((parcel.stream, parcel.audience), parcel.sequence, now_s)
+                self._spend(parcel, now_s)
+        return False
+
+    async def _repeat(self, now_s: float) -> bool:
+        """Send again what is missing and due; say whether there was room for all of it."""
         for (stream, audience), first, last in self.window.repeats(now_s):
             for parcel in await self.thread.submit(
                 self.outbox.parcel, stream, audience, first, last
@@ -277,31 +322,29 @@ class Serving:
                     return False  # what of the hole is left comes again when it is due again
                 self.traffic.repeats += 1
                 self._spend(parcel, now_s)
-        while room := self._free():
-            affordable = self.budget.left(now_s)
-            least_urgent = Stream.MEDIA if self.window.room and affordable > 0 else URGENT
-            count = min(room, self.window.room or room)
-            until_s = math.inf if stopping else now_s
-            after = self.window.sent
-            if not self.outbox.more(self.peer.audiences, after, least_urgent, until_s):
-                return least_urgent is Stream.MEDIA
-            parcels = await self.thread.submit(
-                self.outbox.parcels,
-                self.peer.audiences,
-                after,
-                count,
-                round(min(FETCH_BYTES, max(affordable, 1))),
-                least_urgent,
-                until_s,
-            )
-            if not parcels:
-                return least_urgent is Stream.MEDIA
-            for parcel in parcels:
-                if not await self._publish(parcel):
-                    return False
-                self.window.went_out((parcel.stream, parcel.audience), parcel.sequence, now_s)
-                self._spend(parcel, now_s)
-        return False
+        return True
+
+    async def _next(
+        self, count: int, affordable: float, least_urgent: Stream, until_s: float
+    ) -> list[Parcel]:
+        """Return what goes out next: from the tray while we have all else, or from the file."""
+        after = self.window.sent
+        if not self.outbox.more(self.peer.audiences, after, least_urgent, until_s):
+            return []
+        if least_urgent is Stream.MEDIA and affordable == math.inf:
+            parcels = self.tray.take(after, self.outbox.channels)
+            if 0 < len(parcels) <= count:
+                return parcels
+        self.tray.open = False
+        return await self.thread.submit(
+            self.outbox.parcels,
+            self.peer.audiences,
+            after,
+            count,
+            round(min(FETCH_BYTES, max(affordable, 1))),
+            least_urgent,
+            until_s,
+        )
 
     def _spend(self, parcel: Parcel, now_s: float) -> None:
         """Charge history to its budget; what is urgent costs nothing."""

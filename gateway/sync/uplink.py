@@ -51,7 +51,7 @@ STORE_S: Final = 1.0
 """How often one looks whether the card lets us open the store."""
 THERE_S: Final = 2.0
 """A broker that shows us out is still there; when nobody answers for so long, the link went."""
-WATCH_S: Final = 1.0
+WATCH_S: Final = 0.5
 GRACE_S: Final = 0.3
 """What a connection that stands still has to move again once the way is open."""
 
@@ -76,6 +76,8 @@ class Uplink:
     """`Sealer.tell_newest`, called on the store's thread after an outage."""
     patience_s: float = SILENCE_FIRST_S
     """After so long without a new acknowledgement what is out is sent again."""
+    straight: bool = True
+    """Whether batches go out as they are committed: none waits to be put together with others."""
     settle_within_s: float = SETTLE_WITHIN_S
     """After so long what was acknowledged is noted even when no commit comes that would do it."""
     yield_s: float = 60.0
@@ -215,12 +217,13 @@ class Uplink:
             begun_s = max(begun_s, self._alarm_at_s)
         return self.clock.monotonic_s() - begun_s
 
-    async def _watch(self, session: Session) -> None:
+    async def _watch(self, session: Session, doubted: asyncio.Event) -> None:
         """End a connection that stands still although the way is open: it may do so for minutes.
 
         The kernel waits twice as long each time before it repeats what was not answered.
         """
         while True:
+            await doubted.wait()
             await asyncio.sleep(WATCH_S)
             if not session.stalled:
                 continue
@@ -272,13 +275,14 @@ class Uplink:
                 self.budget,
                 has,
                 self.time,
+                straight=self.straight,
                 settle_within_s=self.settle_within_s,
             )
             self._note_back()
             await self._catch_up(settled)
             since_s = self.clock.monotonic_s()
             async with asyncio.TaskGroup() as group:
-                watch = group.create_task(self._watch(session), name="watch")
+                watch = group.create_task(self._watch(session, serving.doubted), name="watch")
                 try:
                     await serving.run(self._wake, self._stopped.is_set)
                 except (LinkLostError, RefusedError) as error:

@@ -379,7 +379,9 @@ def test_neither_the_database_nor_which_receiver_takes_what_matters(
         assert second.rows(placed) == alone.rows(placed)
 
 
-@pytest.mark.parametrize(("wall", "trust"), [(9000, 0), (WALL + 90 * 86_400_000, 2)])
+@pytest.mark.parametrize(
+    ("wall", "trust"), [(9000, 0), (WALL + 90 * 86_400_000, 2)], ids=["unset", "ahead"]
+)
 def test_a_boot_without_a_clock_to_believe_is_placed_by_when_its_hello_came(
     desk: Desk, sender: Sender, wall: int, trust: int
 ) -> None:
