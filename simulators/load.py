@@ -59,7 +59,7 @@ def _tables(scene: Scene) -> Iterator[str]:
     for header, items in (("line", scene.line), ("twin", scene.twin)):
         for item in items:
             yield f"[[{header}]]"
-            for key, value in item.model_dump(mode="json").items():
+            for key, value in item.model_dump(mode="json", exclude_none=True).items():
                 # Text, numbers and booleans are written alike in JSON and TOML.
                 yield f"{key} = {json.dumps(value)}"
             yield ""

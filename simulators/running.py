@@ -336,7 +336,8 @@ async def run_scene(
         lines = _lay(scene, stack)
         devices = _devices(scene)
         twins = {
-            spec.id: Twin(spec.id, spec.unit, devices[spec.id], journal) for spec in scene.twin
+            spec.id: Twin(spec.id, spec.unit, devices[spec.id], journal, spec.baud_rate)
+            for spec in scene.twin
         }
         for spec in scene.twin:
             lines[spec.line].server.join(twins[spec.id])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable
 from typing import Protocol, runtime_checkable
 
+from drivers.media.characters import Characters
 from gateway.model.driver import Medium, Priority
 from gateway.model.errors import FrameError
 
@@ -61,6 +62,7 @@ class ByteLine(Medium, Protocol):
         *,
         timeout_s: float,
         priority: Priority = Priority.POLL,
+        characters: Characters | None = None,
     ) -> bytes:
         """Send a request when it is its turn, and return the answer as `answer` measured it.
 
@@ -69,6 +71,8 @@ class ByteLine(Medium, Protocol):
             answer: how to find what comes back.
             timeout_s: silence, in seconds, after the request has left, that means "no answer".
             priority: commands go before polls; within one, first come first served.
+            characters: speed and frame of the device, where they are not those of the line; a line
+                without characters (TCP) lets them be.
 
         Raises:
             NoResponseError: nothing came.

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import ClassVar, Final
 
+from drivers.media.characters import Characters
 from drivers.media.framing import ForeignFrameError, Framing
 from drivers.media.lateness import Debt, LateAnswers, latest_s
 from drivers.media.port import Port
@@ -47,9 +48,10 @@ class Line(Port):
             echo: the adapter hears what it sends itself.
         """
         super().__init__(line_id)
-        self._gap_s: Final = gap_s
-        self._char_s: Final = char_s
+        self._gap_s = gap_s
+        self._char_s = char_s
         self._silence_s: Final = max(silence_s, gap_s)
+        self._characters: Characters | None = None
         self._echo: Final = echo
         self._turnstile: Final = Turnstile()
         self._late: Final = LateAnswers()
@@ -77,6 +79,7 @@ class Line(Port):
         *,
         timeout_s: float,
         priority: Priority = Priority.POLL,
+        characters: Characters | None = None,
     ) -> bytes:
         """Send a request when it is its turn, and return the answer; see `ByteLine.exchange`.
 
@@ -97,6 +100,8 @@ class Line(Port):
                 await self._fall_silent()
             elif self._gap_s:
                 await self._keep_gap()
+            if characters != self._characters:
+                await self._change(characters)
             return await self._ask(request, answer, timeout_s)
         finally:
             self._statistics.busy_s += loop.time() - began
@@ -132,6 +137,21 @@ class Line(Port):
         wait_s = self._last_byte + self._gap_s - self._loop.time()
         if wait_s > 0:
             await asyncio.sleep(wait_s)
+
+    async def _change(self, characters: Characters | None) -> None:
+        """Talk at another speed from now on, and be quiet for as long as frames are apart at it.
+
+        Raises:
+            BusUnavailableError: the port cannot be set so.
+        """
+        self._set_characters(characters)
+        self._characters = characters
+        self._last_byte = self._loop.time()
+        if self._gap_s:
+            await self._keep_gap()
+
+    def _set_characters(self, characters: Characters | None) -> None:
+        """Set the port, the quiet time and the length of a character; None: those of the line."""
 
     async def _fall_silent(self) -> None:
         """Wait until nothing comes any more, and forget what came.
@@ -207,6 +227,9 @@ class Line(Port):
         return timeout_s
 
     def _opened(self) -> None:
+        if self._characters is not None:
+            self._set_characters(None)
+            self._characters = None
         self._dirty = False
         self._unasked = 0
         self._silences = 0

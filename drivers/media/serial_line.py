@@ -11,12 +11,13 @@ import os
 import stat
 import termios
 from collections.abc import Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal
 
 import serial
 
+from drivers.media.characters import Characters
 from drivers.media.line import Line
 from drivers.media.port import Channel
 from gateway.model.driver import MediumManifest
@@ -77,6 +78,23 @@ class _SerialChannel:
     def send(self, data: bytes, /) -> int:
         return os.write(self._fd, data)
 
+    def set(self, config: SerialLineConfig) -> None:
+        """Talk at another speed from now on; what came at the old one is thrown away.
+
+        Raises:
+            OSError, ValueError, termios.error: the port cannot be set so.
+        """
+        self._port.apply_settings(
+            {
+                "baudrate": config.baud_rate,
+                "bytesize": config.byte_size,
+                "parity": _PARITIES[config.parity],
+                "stopbits": config.stop_bits,
+            }
+        )
+        wait_for_a_byte(self._fd)
+        termios.tcflush(self._fd, termios.TCIFLUSH)
+
     def close(self) -> None:
         try:
             # What still waits to be sent must not hold up the closing of a dead adapter.
@@ -95,10 +113,7 @@ class SerialLine(Line):
 
     def __init__(self, line_id: LineId, config: SerialLineConfig) -> None:
         """Take the settings; opens nothing."""
-        char_s = character_s(config)
-        gap_s = (
-            quiet_s(config.baud_rate, char_s) if config.quiet_ms is None else config.quiet_ms / 1000
-        )
+        char_s, gap_s = _timing(config)
         super().__init__(line_id, gap_s=gap_s, char_s=char_s, silence_s=SILENCE_S, echo=config.echo)
         self._config: Final = config
 
@@ -108,6 +123,19 @@ class SerialLine(Line):
 
     def _longest_pause_s(self, timeout_s: float) -> float:
         return min(timeout_s, PAUSE_S + self._gap_s)
+
+    def _set_characters(self, characters: Characters | None) -> None:
+        config = self._config if characters is None else _changed(self._config, characters)
+        self._char_s, self._gap_s = _timing(config)
+        channel = self._channel
+        if not isinstance(channel, _SerialChannel):
+            return  # it is closed: it will be opened as the line has it
+        try:
+            channel.set(config)
+        except (OSError, ValueError, termios.error) as error:
+            self._lose(f"cannot be set: {advice(config, error)}")
+            msg = f"line {self._id}: {advice(config, error)}"
+            raise BusUnavailableError(msg) from error
 
     async def _connect(self) -> Channel:
         config = self._config
@@ -135,6 +163,24 @@ def wait_for_a_byte(fd: int) -> None:
     attributes[6][termios.VMIN] = 1
     attributes[6][termios.VTIME] = 0
     termios.tcsetattr(fd, termios.TCSANOW, attributes)
+
+
+def _changed(config: SerialLineConfig, characters: Characters) -> SerialLineConfig:
+    """Return the settings of a line with what a device on it has otherwise."""
+    otherwise = {
+        option.name: value
+        for option in fields(characters)
+        if (value := getattr(characters, option.name)) is not None
+    }
+    return replace(config, **otherwise)
+
+
+def _timing(config: SerialLineConfig) -> tuple[float, float]:
+    """Return the length of a character and the quiet time before a request, in seconds."""
+    char_s = character_s(config)
+    if config.quiet_ms is not None:
+        return char_s, config.quiet_ms / 1000
+    return char_s, quiet_s(config.baud_rate, char_s)
 
 
 def character_s(config: SerialLineConfig) -> float:

@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from drivers.media.characters import Characters
 from drivers.modbus.fields import MAX_REGISTERS
 from drivers.modbus.register_map import RegisterMap
 from gateway.model.driver import PollGroup
 from gateway.model.ids import PointId
-from gateway.model.options import About, Checked, Limits, Options
+from gateway.model.options import About, Checked, Limits
 
 Period = Annotated[float, Limits(gt=0, le=86_400)]
 
@@ -38,7 +39,7 @@ def _name_something(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModbusConfig(Options):
+class ModbusConfig(Characters):
     """Options of one device."""
 
     profile: Annotated[

@@ -55,6 +55,7 @@ class Modbus:
         """
         config = device.options
         self._config: Final = config
+        self._characters: Final = config.characters
         self._map: Final = device.map
         self._line: Final = line
         mbap = config.framing == "mbap" or (config.framing == "auto" and line.medium == "tcp")
@@ -132,7 +133,11 @@ class Modbus:
     async def _ask(self, question: Question, priority: Priority) -> bytes:
         request, answer = question.ask()
         return await self._line.exchange(
-            request, answer, timeout_s=self._config.response_timeout_s, priority=priority
+            request,
+            answer,
+            timeout_s=self._config.response_timeout_s,
+            priority=priority,
+            characters=self._characters,
         )
 
     async def _take_apart(self, read: Read, code: int, gathered: Gathered) -> None:

@@ -1,11 +1,12 @@
 """An RS-485 line: what one end says, all others hear; who talks at once is not understood.
 
 Ends are ptys (for drivers and other programs) and ears inside this program (for twins). A burst
-arrives whole after as long as its bytes take at the line's speed. Bytes of bursts that overlap are
-damaged. There are no threads: everything happens on the event loop.
+arrives whole after as long as its bytes take at its sender's speed. Bytes of bursts that overlap
+are damaged. There are no threads: everything happens on the event loop.
 
 What a pty cannot do: RS-485 ioctls, parity errors, real speeds. The speed that a program sets on
-its pty is compared with the line's: with another one it hears and says garbage, as in the field.
+its pty is its own; an ear may have another one than the line. Who hears somebody of another speed
+hears garbage, as in the field.
 """
 
 from __future__ import annotations
@@ -55,26 +56,46 @@ class _Burst:
     start: float
     end: float
     told: Told | None
+    speed: int
+    """Of its sender, bits a second."""
+    byte_s: float
     damaged: set[int] = field(default_factory=set)
 
 
 class End:
     """One end of the line inside this program."""
 
-    def __init__(self, hub: Hub, hear: Callable[[bytes], None] | None = None) -> None:
-        """Join the line; `hear` is called with every burst of the others."""
+    def __init__(
+        self,
+        hub: Hub,
+        hear: Callable[[bytes], None] | None = None,
+        speed: int | None = None,
+    ) -> None:
+        """Join the line; `hear` is called with every burst of the others.
+
+        Args:
+            hub: the line.
+            hear: gets garbage when the sender has another speed.
+            speed: bits a second; None: that of the line.
+        """
         self._hub = hub
         self._hear = hear
+        self._speed = speed or hub.baud_rate
         self.busy_until = float("-inf")
+
+    @property
+    def speed(self) -> int:
+        """Return at how many bits a second this end talks and hears."""
+        return self._speed
 
     def say(self, wire: bytes, told: Told | None = None) -> None:
         """Put bytes on the line, after what this end is still saying."""
         self._hub.carry(self, wire, told)
 
-    def hear(self, wire: bytes, speed: int) -> bool:  # noqa: ARG002 - a pty looks at the speed
-        """Take what another end said; say whether all of it was taken."""
+    def hear(self, wire: bytes, speed: int) -> bool:
+        """Take what another end said at its speed; say whether all of it was taken."""
         if self._hear is not None:
-            self._hear(wire)
+            self._hear(wire if speed == self.speed else garble(wire))
         return True
 
     def close(self) -> None:
@@ -143,7 +164,7 @@ class PtyEnd(End):
         """Hand the bytes to the program that has the pty open; old unread ones make room."""
         if not self.plugged:
             return False
-        if not self._fits(speed):
+        if speed != self.speed:
             wire = garble(wire)
         if _waiting(self._slave) + len(wire) > UNREAD_LIMIT:
             self.overruns += 1
@@ -160,11 +181,12 @@ class PtyEnd(End):
         self.unplug()
         super().close()
 
-    def _fits(self, speed: int) -> bool:
-        """Say whether the program set the line's speed; one we have no code for passes."""
-        code = _SPEEDS.get(speed)
-        chosen = termios.tcgetattr(self._slave)[5]
-        return code is None or chosen == code or chosen not in _CODES
+    @property
+    def speed(self) -> int:
+        """Return what the program set; one we have no name for counts as the line's."""
+        if not self.plugged:
+            return self._hub.baud_rate
+        return _NAMES.get(termios.tcgetattr(self._slave)[5], self._hub.baud_rate)
 
     def _readable(self) -> None:
         try:
@@ -176,8 +198,6 @@ class PtyEnd(End):
             self.unplug()
             self.plug()
             return
-        if not self._fits(self._hub.baud_rate):
-            wire = garble(wire)
         self.say(wire)
 
 
@@ -193,7 +213,7 @@ class Hub:
             seed: of what collisions make of bytes.
         """
         self.baud_rate: Final = baud_rate
-        self.byte_s: Final = bits_per_byte / baud_rate
+        self._bits_per_byte: Final = bits_per_byte
         self.collisions = 0
         self._loop = asyncio.get_running_loop()
         self._rng = Random(seed)
@@ -213,9 +233,13 @@ class Hub:
         """Take the line down."""
         self.close()
 
-    def add_end(self, hear: Callable[[bytes], None]) -> End:
+    def byte_s(self, speed: int) -> float:
+        """Return how long a byte takes at a speed, in seconds."""
+        return self._bits_per_byte / speed
+
+    def add_end(self, hear: Callable[[bytes], None], speed: int | None = None) -> End:
         """Join from inside this program; `hear` gets every burst of the others."""
-        end = End(self, hear)
+        end = End(self, hear, speed)
         self._ends.append(end)
         return end
 
@@ -252,9 +276,11 @@ class Hub:
         if not wire:
             return
         start = max(self._loop.time(), sender.busy_until)
-        end = start + len(wire) * self.byte_s
+        speed = sender.speed
+        byte_s = self.byte_s(speed)
+        end = start + len(wire) * byte_s
         sender.busy_until = end
-        burst = _Burst(sender, bytearray(wire), start, end, told)
+        burst = _Burst(sender, bytearray(wire), start, end, told, speed, byte_s)
         for other in self._bursts:
             if other.sender is not sender and other.end > start and end > other.start:
                 self.collisions += 1
@@ -265,8 +291,8 @@ class Hub:
 
     def _damage(self, burst: _Burst, other: _Burst) -> None:
         """Note which bytes of `burst` lie under `other`."""
-        first = int((max(burst.start, other.start) - burst.start) / self.byte_s)
-        last = int((min(burst.end, other.end) - burst.start) / self.byte_s)
+        first = int((max(burst.start, other.start) - burst.start) / burst.byte_s)
+        last = int((min(burst.end, other.end) - burst.start) / burst.byte_s)
         burst.damaged.update(range(first, min(last + 1, len(burst.wire))))
 
     def _deliver(self, burst: _Burst) -> None:
@@ -275,7 +301,7 @@ class Hub:
             burst.wire[place] ^= self._rng.randrange(1, 256)
         wire = bytes(burst.wire)
         others = [end for end in tuple(self._ends) if end is not burst.sender]
-        taken = [end.hear(wire, self.baud_rate) for end in others]
+        taken = [end.hear(wire, burst.speed) for end in others]
         if burst.told is not None:
             if burst.damaged:
                 burst.told(Fate.COLLIDED)
@@ -300,4 +326,4 @@ _SPEEDS: Final = {
     if name[0] == "B" and name[1:].isdigit() and name != "B0"
 }
 """The system's codes of the usual speeds."""
-_CODES: Final = frozenset(_SPEEDS.values())
+_NAMES: Final = {code: speed for speed, code in _SPEEDS.items()}

@@ -30,6 +30,9 @@ class TwinOptions(BaseModel):
     line: Name = Field(description="id of the line it hangs on")
     kind: str
     unit: int = Field(default=1, ge=1, le=247, description="Modbus unit identifier")
+    baud_rate: int | None = Field(
+        default=None, ge=300, le=1_000_000, description="bits a second, if not those of its line"
+    )
     seed: int = Field(default=1, ge=0, description="of its random numbers")
 
 

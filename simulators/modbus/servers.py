@@ -68,11 +68,12 @@ class RtuSlave:
         self._hub = line.hub
         self._twin = twin
         self._loop = asyncio.get_running_loop()
-        self._silence_s = rtu.silence_s(self._hub.baud_rate, self._hub.byte_s)
+        speed = twin.baud_rate or self._hub.baud_rate
+        self._silence_s = rtu.silence_s(speed, self._hub.byte_s(speed))
         self._heard = bytearray()
         self._silence: asyncio.TimerHandle | None = None
         self._busy = False
-        self.end: Final = self._hub.add_end(self._hear)
+        self.end: Final = self._hub.add_end(self._hear, speed)
 
     def _hear(self, wire: bytes) -> None:
         self._heard += wire

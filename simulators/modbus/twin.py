@@ -51,11 +51,27 @@ class Counts:
 class Twin:
     """One device on a line, whatever the line is."""
 
-    def __init__(self, name: str, unit: int, device: Device, truth: TruthJournal) -> None:
-        """Take the device and the journal of what it serves."""
+    def __init__(
+        self,
+        name: str,
+        unit: int,
+        device: Device,
+        truth: TruthJournal,
+        baud_rate: int | None = None,
+    ) -> None:
+        """Take the device and the journal of what it serves.
+
+        Args:
+            name: of the twin.
+            unit: Modbus unit identifier.
+            device: what it is.
+            truth: where it notes what it served.
+            baud_rate: bits a second on a serial line; None: as the line.
+        """
         self.name: Final = name
         self.unit: Final = unit
         self.device: Final = device
+        self.baud_rate: Final = baud_rate
         self.answers = 0
         """How many answers with the counter in them went out whole."""
         self.counts: Final = Counts()
