@@ -50,8 +50,8 @@ from gateway.store.store import StoreThread, memories_of, open_outbox
 from gateway.store.waiting import Missed
 from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
+from gateway.sync.peer import Peer
 from gateway.sync.platform_time import PlatformTime
-from gateway.sync.serving import Peer
 from gateway.sync.uplink import Uplink
 from gateway.sync.ways import Way, ways
 

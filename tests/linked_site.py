@@ -21,7 +21,7 @@ from gateway.store.sealer import Sealer
 from gateway.store.sealing import Identity
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
-from gateway.sync.serving import Peer
+from gateway.sync.peer import Peer
 from gateway.sync.session import Broker
 from gateway.sync.uplink import Uplink
 from provisioning.authority import Authority

@@ -5,17 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
-from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
-from gateway.keys.device import KeyStore
-from gateway.keys.platform import Signers
 from gateway.model.clock import Clock
 from gateway.model.errors import KeyUnavailableError, StoreCorruptError, StoreFullError
-from gateway.model.ids import Audience, BootId, ConsumerId, GatewayId
 from gateway.model.stream import Stream
 from gateway.store.batches import GapRecord
 from gateway.store.entitlement import Beginning
@@ -24,6 +20,7 @@ from gateway.store.store import StoreThread
 from gateway.store.tray import Tray
 from gateway.sync.budget import Budget
 from gateway.sync.causes import LinkLostError, Step
+from gateway.sync.peer import Peer, Traffic
 from gateway.sync.platform_time import PlatformTime
 from gateway.sync.session import Session
 from gateway.sync.window import Window
@@ -56,37 +53,6 @@ INFLIGHT_MOST: Final = 64
 """Messages that may be with the broker without its PUBACK; its own receive maximum may be less."""
 URGENT: Final = Stream.STATE
 """This stream and the more urgent ones wait for neither the window nor the budget of history."""
-
-
-@dataclass(frozen=True, slots=True)
-class Peer:
-    """Who we are and with whom we settle."""
-
-    gateway: GatewayId
-    boot: BootId
-    key: KeyStore
-    version: str
-    consumer: ConsumerId
-    audiences: frozenset[Audience]
-    signers: Signers
-    most_unsettled: int
-
-
-@dataclass(slots=True)
-class Traffic:
-    """Counters since start; the health room tells them."""
-
-    connected: bool = False
-    connects: int = 0
-    sent_bytes: Counter[str] = field(default_factory=Counter)
-    """Payload bytes by what stands in the topic: the stream, `epoch` or `hello`."""
-    sent_batches: int = 0
-    repeats: int = 0
-    acks: int = 0
-    not_acks: int = 0
-    """Messages on the acknowledgement topic that were none."""
-    unsettled: int = 0
-    """Batches that are out without the platform's acknowledgement."""
 
 
 @dataclass(slots=True)

@@ -21,8 +21,9 @@ from gateway.sync.backoff import Backoff, Knocks
 from gateway.sync.budget import Budget
 from gateway.sync.causes import FOR_A_PERSON, LinkLostError, RefusedError, Step
 from gateway.sync.door import Door, NetworkNews
+from gateway.sync.peer import Peer, Traffic
 from gateway.sync.platform_time import PlatformTime
-from gateway.sync.serving import SETTLE_WITHIN_S, Peer, Serving, Traffic, waited
+from gateway.sync.serving import SETTLE_WITHIN_S, Serving, waited
 from gateway.sync.session import Broker, Session
 from gateway.sync.window import SILENCE_FIRST_S, ChannelKey, Window
 from gateway.sync.wire import topic_down

@@ -25,7 +25,7 @@ from gateway.store.sealing import Epoch
 from gateway.store.store import StoreThread
 from gateway.sync.backoff import Backoff
 from gateway.sync.budget import Budget
-from gateway.sync.serving import Peer
+from gateway.sync.peer import Peer
 from gateway.sync.session import Broker, Session, client_context
 from gateway.sync.uplink import STATE_FROM, Uplink
 from provisioning.authority import Authority
