@@ -15,16 +15,18 @@ from gateway.model.clock import Clock, SystemClock
 from simulators.faults import Fault, FaultError, Flood, Medium, Reboot, options_of
 from simulators.lines.hub import Hub, PtyEnd
 from simulators.lines.listening import nursery
+from simulators.lines.serial_server import SerialServer
 from simulators.modbus.bank import Bank, BankOptions
 from simulators.modbus.device import Device, Switches
 from simulators.modbus.door import Door, DoorOptions
 from simulators.modbus.light import Light, LightOptions
 from simulators.modbus.meter_3p import Meter3p, MeterOptions
 from simulators.modbus.relay_4 import Relay4, RelayOptions
-from simulators.modbus.servers import RtuLine, TcpLine
-from simulators.modbus.twin import InPlay, Twin
+from simulators.modbus.servers import RtuSlave, TcpLine
+from simulators.modbus.twin import ModbusTwin
 from simulators.scene import FaultSpec, Scene, SerialSpec, TcpSpec, TwinSpec, misfit
 from simulators.truth import TruthJournal
+from simulators.twin import InPlay, Twin
 
 TICK_S: Final = 1.0
 """How often the physics of twins that nobody asks runs on, and the journal is flushed."""
@@ -73,7 +75,7 @@ class RunningSerial:
         self._spec = spec
         self.hub: Final = hub
         self.pty: Final = pty
-        self.server: Final = RtuLine(hub)
+        self.server: Final = SerialServer(hub)
 
     @property
     def address(self) -> SerialAddress:
@@ -114,6 +116,17 @@ class Running:
             KeyError: there is none.
         """
         return self.twins[name]
+
+    def modbus(self, name: str) -> ModbusTwin:
+        """Return the Modbus twin of that name.
+
+        Raises:
+            KeyError: there is none.
+        """
+        twin = self.twins[name]
+        if not isinstance(twin, ModbusTwin):
+            raise KeyError(name)
+        return twin
 
     def line_name(self, twin: str) -> str:
         """Return the id of the line a twin hangs on.
@@ -232,7 +245,7 @@ class Running:
             "twins": {
                 name: {
                     "line": self._line_of[name],
-                    "unit": twin.unit,
+                    **twin.about(),
                     "answers": twin.answers,
                     **asdict(twin.counts),
                     "faults": [self._told(held, now) for held in twin.faults],
@@ -317,6 +330,13 @@ def _lay(scene: Scene, stack: ExitStack) -> dict[str, RunningLine]:
     return lines
 
 
+def _hang(twin: ModbusTwin, line: RunningLine) -> None:
+    if isinstance(line, RunningTcp):
+        line.server.join(twin)
+    else:
+        line.server.join(twin, RtuSlave(line.server, twin))
+
+
 @asynccontextmanager
 async def run_scene(
     scene: Scene, *, truth: Path | None = None, clock: Clock | None = None
@@ -335,12 +355,11 @@ async def run_scene(
         journal = stack.enter_context(TruthJournal(clock or SystemClock(), truth))
         lines = _lay(scene, stack)
         devices = _devices(scene)
-        twins = {
-            spec.id: Twin(spec.id, spec.unit, devices[spec.id], journal, spec.baud_rate)
-            for spec in scene.twin
-        }
+        twins: dict[str, Twin] = {}
         for spec in scene.twin:
-            lines[spec.line].server.join(twins[spec.id])
+            twin = ModbusTwin(spec.id, spec.unit, devices[spec.id], journal, spec.baud_rate)
+            twins[spec.id] = twin
+            _hang(twin, lines[spec.line])
         async with nursery() as tasks:
             line_of = {spec.id: spec.line for spec in scene.twin}
             running = Running(lines, twins, line_of, journal, tasks)

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from simulators.faults import FAULTS, options_of
 from simulators.lines.proxy import Direction, LinkProxy
-from simulators.modbus.twin import Twin
 from simulators.running import Running, RunningTcp
+from simulators.twin import Twin
 
 
 def scene_view(running: Running, running_s: float) -> RenderableType:
@@ -47,7 +47,13 @@ def scene_view(running: Running, running_s: float) -> RenderableType:
 
 def _figures(twin: Twin) -> tuple[str, ...]:
     counts = twin.counts
-    numbers = (twin.unit, counts.requests, counts.answered, counts.struck, twin.answers)
+    numbers = (
+        twin.about().get("unit", ""),
+        counts.requests,
+        counts.answered,
+        counts.struck,
+        twin.answers,
+    )
     return tuple(f"{number:,}" for number in numbers)
 
 

@@ -10,6 +10,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from drivers.media.characters import Characters
 from drivers.media.framing import Framing
 from drivers.media.port import Statistics
 from gateway.model.driver import Priority
@@ -104,8 +105,10 @@ class DeviceLine:
         *,
         timeout_s: float,
         priority: Priority = Priority.POLL,
+        characters: Characters | None = None,
     ) -> bytes:
         assert timeout_s > 0
+        assert characters is None  # there are none over TCP
         self.priorities.append(priority)
         self.statistics.exchanges += 1
         if self.device.silent:

@@ -12,12 +12,14 @@ from random import Random
 from typing import Final
 
 from simulators.faults import Flood
-from simulators.lines.hub import Fate, Hub
+from simulators.lines.hub import Fate
 from simulators.lines.listening import listen_again
+from simulators.lines.serial_server import SerialServer
 from simulators.modbus import mbap, rtu, spoil
 from simulators.modbus.memory import ExceptionCode
 from simulators.modbus.pdu import refusal
-from simulators.modbus.twin import InPlay, Reply, Twin
+from simulators.modbus.twin import ModbusTwin, Reply
+from simulators.twin import InPlay, Struck, Twin, delay_s
 
 ANY_UNIT: Final = frozenset({0, 255})
 """Addresses that reach a TCP device which is no gateway (implementation guide, 4.4.2.1)."""
@@ -25,44 +27,10 @@ WAITING: Final = 32
 """Late answers a twin keeps; further requests are ignored, as by a busy device."""
 
 
-class RtuLine:
-    """The slaves of one RS-485 line, each with its own ear and voice."""
-
-    def __init__(self, hub: Hub) -> None:
-        """Take the line."""
-        self.hub: Final = hub
-        self.floods = 0
-        """How many twins talk without being asked now."""
-        self._slaves: dict[str, RtuSlave] = {}
-
-    def join(self, twin: Twin) -> None:
-        """Hang a twin on the line."""
-        self._slaves[twin.name] = RtuSlave(self, twin)
-
-    def babble(self, twin: Twin, held: InPlay) -> None:
-        """Let the twin flood the line for as long as the fault holds."""
-        fault = held.fault
-        if isinstance(fault, Flood):
-            self.floods += 1
-            self._burst(twin, held, fault)
-
-    def _burst(self, twin: Twin, held: InPlay, fault: Flood) -> None:
-        if held not in twin.faults:
-            self.floods -= 1
-            return
-        if not twin.off and held.rng.random() < fault.probability:
-            self._slaves[twin.name].end.say(held.rng.randbytes(fault.size))
-        loop = asyncio.get_running_loop()
-        loop.call_later(fault.every_s, self._burst, twin, held, fault)
-
-    async def refresh(self) -> None:
-        """Have nothing to do: a slave that is off just does not answer."""
-
-
 class RtuSlave:
     """One slave: hears everything, answers what is for it."""
 
-    def __init__(self, line: RtuLine, twin: Twin) -> None:
+    def __init__(self, line: SerialServer, twin: ModbusTwin) -> None:
         """Join the line."""
         self._line = line
         self._hub = line.hub
@@ -103,9 +71,9 @@ class RtuSlave:
         elif asked.unit == self._twin.unit:
             struck = self._twin.strike()
             self._busy = True
-            self._loop.call_later(spoil.delay_s(struck), self._answer, frame, asked, struck)
+            self._loop.call_later(delay_s(struck), self._answer, frame, asked, struck)
 
-    def _answer(self, frame: bytes, asked: rtu.Frame, struck: Sequence[spoil.Struck]) -> None:
+    def _answer(self, frame: bytes, asked: rtu.Frame, struck: Sequence[Struck]) -> None:
         reply = self._twin.reply(asked.pdu, tuple(struck), self._loop.time())
         if reply is None:
             self._busy = False
@@ -130,13 +98,13 @@ class TcpLine:
         self.port = port
         self.floods = 0
         self.connections: set[Connection] = set()
-        self._twins: dict[int, Twin] = {}
+        self._twins: dict[int, ModbusTwin] = {}
         self._server: asyncio.Server | None = None
         self._refreshing = asyncio.Lock()
         self._retired = False
         self._ours = False
 
-    def join(self, twin: Twin) -> None:
+    def join(self, twin: ModbusTwin) -> None:
         """Put a twin behind the port."""
         self._twins[twin.unit] = twin
 
@@ -190,7 +158,7 @@ class TcpLine:
             else:
                 await self.open()
 
-    def route(self, unit: int) -> Twin | None:
+    def route(self, unit: int) -> ModbusTwin | None:
         """Return the twin that a request is for, or None."""
         if len(self._twins) == 1 and unit in ANY_UNIT:
             return next(iter(self._twins.values()))
@@ -199,11 +167,12 @@ class TcpLine:
     def babble(self, twin: Twin, held: InPlay) -> None:
         """Let the twin send answers nobody asked for, for as long as the fault holds."""
         fault = held.fault
-        if isinstance(fault, Flood):
+        ours = [each for each in self._twins.values() if each is twin]
+        if isinstance(fault, Flood) and ours:
             self.floods += 1
-            self._burst(twin, held, fault)
+            self._burst(ours[0], held, fault)
 
-    def _burst(self, twin: Twin, held: InPlay, fault: Flood) -> None:
+    def _burst(self, twin: ModbusTwin, held: InPlay, fault: Flood) -> None:
         if held not in twin.faults:
             self.floods -= 1
             return
@@ -286,20 +255,20 @@ class Connection(asyncio.Protocol):
             self.say(mbap.wrap(request.transaction, request.unit, answer))
             return
         struck = twin.strike()
-        delay_s = spoil.delay_s(struck)
-        if not delay_s:
+        late_s = delay_s(struck)
+        if not late_s:
             self._answer(twin, request, struck)
         elif self._waiting < WAITING:
             self._waiting += 1
-            self._loop.call_later(delay_s, self._answer_late, twin, request, struck)
+            self._loop.call_later(late_s, self._answer_late, twin, request, struck)
 
     def _answer_late(
-        self, twin: Twin, request: mbap.Request, struck: tuple[spoil.Struck, ...]
+        self, twin: ModbusTwin, request: mbap.Request, struck: tuple[Struck, ...]
     ) -> None:
         self._waiting -= 1
         self._answer(twin, request, struck)
 
-    def _answer(self, twin: Twin, request: mbap.Request, struck: tuple[spoil.Struck, ...]) -> None:
+    def _answer(self, twin: ModbusTwin, request: mbap.Request, struck: tuple[Struck, ...]) -> None:
         reply = twin.reply(request.pdu, struck, self._loop.time())
         if reply is None:
             return

@@ -3,23 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from random import Random
-from typing import Final, NamedTuple
+from typing import Final
 
-from simulators.faults import (
-    Crc,
-    Echo,
-    Fault,
-    Liar,
-    Noise,
-    Refuse,
-    Short,
-    Slow,
-    WrongUnit,
-)
+from simulators.faults import Liar, Refuse, Short, WrongUnit
+from simulators.lines.spoiling import serial_wire
 from simulators.modbus import mbap, rtu
 from simulators.modbus.memory import WORD
 from simulators.modbus.pdu import EXCEPTION, Function, refusal
+from simulators.twin import Struck
 
 _BIT_READS: Final = frozenset({Function.READ_COILS, Function.READ_DISCRETE_INPUTS})
 _WORD_READS: Final = frozenset(
@@ -32,27 +23,6 @@ _WORD_READS: Final = frozenset(
 _DATA: Final = 2
 """Where the data of an answer to a read begins: after function code and byte count."""
 _UNITS: Final = 247
-
-
-class Struck(NamedTuple):
-    """A fault that strikes this answer, with its own random numbers."""
-
-    fault: Fault
-    rng: Random
-
-
-def spoiled(struck: Iterable[Struck]) -> bool:
-    """Say whether one of the faults leaves nothing that can be taken for an answer."""
-    return any(item.fault.spoils for item in struck)
-
-
-def delay_s(struck: Iterable[Struck]) -> float:
-    """Return how late the answer starts."""
-    return sum(
-        fault.delay_s + rng.random() * fault.jitter_s
-        for fault, rng in struck
-        if isinstance(fault, Slow)
-    )
 
 
 def refused(struck: Iterable[Struck], function: int) -> bytes | None:
@@ -117,20 +87,7 @@ def rtu_wire(struck: Sequence[Struck], unit: int, answer: bytes, request: bytes)
         answer: the PDU, already bent by a liar.
         request: the frame that was asked, for an echo.
     """
-    wire = rtu.wrap(_unit(struck, unit), answer)
-    for fault, rng in struck:
-        match fault:
-            case Crc():
-                wire = wire[:-1] + bytes((wire[-1] ^ rng.randrange(1, 256),))
-            case Short():
-                wire = wire[: max(1, len(wire) - fault.missing)]
-            case Noise():
-                wire = rng.randbytes(rng.randint(0, fault.stray)) + _flip(wire, fault.flips, rng)
-            case Echo():
-                wire = request + wire if fault.answers else request
-            case _:
-                pass  # shows elsewhere: in the content, in the time, or not at all
-    return wire
+    return serial_wire(struck, rtu.wrap(_unit(struck, unit), answer), request)
 
 
 def tcp_wire(struck: Sequence[Struck], transaction: int, unit: int, answer: bytes) -> bytes:
@@ -147,11 +104,3 @@ def _unit(struck: Iterable[Struck], unit: int) -> int:
         if isinstance(fault, WrongUnit):
             unit = (unit - 1 + fault.offset) % _UNITS + 1
     return unit
-
-
-def _flip(wire: bytes, flips: int, rng: Random) -> bytes:
-    places = rng.sample(range(8 * len(wire)), min(flips, 8 * len(wire)))
-    number = int.from_bytes(wire, "big")
-    for place in places:
-        number ^= 1 << place
-    return number.to_bytes(len(wire), "big")

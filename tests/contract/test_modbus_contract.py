@@ -233,7 +233,7 @@ MEMORIES: dict[str, Callable[[Memory], dict[str, Value]]] = {
 
 @pytest.mark.parametrize("name", DEVICES)
 async def test_driver_agrees_with_its_twin_on_every_point(site: Site, name: str) -> None:
-    twin = site.running.twin(name)
+    twin = site.running.modbus(name)
     memory = twin.device.memory
     for _ in range(20):
         before = MEMORIES[name](memory)
@@ -374,7 +374,7 @@ async def test_a_sentinel_is_no_value(site: Site) -> None:
 
 async def test_writes_are_done_and_proved(site: Site) -> None:
     relay_driver, door_driver = site.drivers["relay"], site.drivers["door"]
-    memory = site.running.twin("relay").device.memory
+    memory = site.running.modbus("relay").device.memory
     for wanted in (True, False, True):
         proved = await relay_driver.write(PointId("relay_3"), wanted)
         assert proved is wanted

@@ -346,7 +346,7 @@ def test_a_point_of_the_profile_may_have_a_period_of_its_own(tmp_path: Path) -> 
         ({"unit": 256}, "unit", "255"),
         ({"periods": {"medium": 1}}, "periods", "fast, slow"),
         ({"periods": {"fast": 0}}, "periods", "greater than 0"),
-        ({"baud_rate": 9600}, "baud_rate", "Unexpected"),
+        ({"colour": 9600}, "colour", "Unexpected"),
         ({"framing": "ascii"}, "framing", "'mbap'"),
     ],
 )

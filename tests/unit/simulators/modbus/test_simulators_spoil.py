@@ -19,13 +19,14 @@ from simulators.faults import (
     WrongUnit,
 )
 from simulators.modbus import rtu, spoil
+from simulators.twin import Struck, delay_s, spoiled
 
 ANSWER = bytes.fromhex("04 06 0001 0002 0003")
 REQUEST = rtu.wrap(7, bytes.fromhex("0400000003"))
 
 
-def struck(fault: Fault) -> list[spoil.Struck]:
-    return [spoil.Struck(fault, Random(fault.seed))]
+def struck(fault: Fault) -> list[Struck]:
+    return [Struck(fault, Random(fault.seed))]
 
 
 def on_the_line(fault: Fault) -> bytes:
@@ -48,7 +49,7 @@ def test_spoil_noise_without_flips_only_puts_bytes_in_front() -> None:
     wire = on_the_line(Noise(flips=0, stray=8, seed=3))
     assert wire.endswith(rtu.wrap(7, ANSWER))
     assert len(wire) > len(rtu.wrap(7, ANSWER))
-    assert not spoil.spoiled(struck(Noise(flips=0)))
+    assert not spoiled(struck(Noise(flips=0)))
 
 
 def test_spoil_wrong_unit_is_a_sound_frame_of_somebody_else() -> None:
@@ -104,12 +105,12 @@ def test_spoil_refusal_names_function_and_code() -> None:
 
 def test_spoil_delays_add_up() -> None:
     late = struck(Slow(delay_s=1.5)) + struck(Slow(delay_s=0.5, jitter_s=1.0))
-    assert 2.0 <= spoil.delay_s(late) <= 3.0
-    assert spoil.delay_s(struck(Crc())) == 0
+    assert 2.0 <= delay_s(late) <= 3.0
+    assert delay_s(struck(Crc())) == 0
 
 
 def test_spoil_one_fault_is_enough_to_spoil() -> None:
-    assert not spoil.spoiled([])
-    assert not spoil.spoiled(struck(Slow()))
-    assert not spoil.spoiled(struck(Echo()) + struck(Liar(how="values")))
-    assert spoil.spoiled(struck(Slow()) + struck(Silent()))
+    assert not spoiled([])
+    assert not spoiled(struck(Slow()))
+    assert not spoiled(struck(Echo()) + struck(Liar(how="values")))
+    assert spoiled(struck(Slow()) + struck(Silent()))

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 
 from simulators.faults import Crc, Echo, Fault, Flood, Liar, Reboot, Refuse, Short, Silent, Slow
-from simulators.modbus import spoil
 from simulators.modbus.bank import Bank, BankOptions
 from simulators.modbus.meter_3p import BRIGHTNESS, Meter3p, MeterOptions
-from simulators.modbus.twin import COUNTER_SIZE, Reply, Twin
+from simulators.modbus.twin import COUNTER_SIZE, ModbusTwin, Reply
 from simulators.truth import TruthJournal
+from simulators.twin import delay_s
 from tests.clock import HandClock
 
 READ_COUNTER = bytes.fromhex("04 001E 0002")
@@ -24,11 +24,11 @@ def truth(clock: HandClock) -> TruthJournal:
 
 
 @pytest.fixture
-def meter(truth: TruthJournal) -> Twin:
-    return Twin("meter-1", 1, Meter3p(MeterOptions(id="meter-1", line="net")), truth)
+def meter(truth: TruthJournal) -> ModbusTwin:
+    return ModbusTwin("meter-1", 1, Meter3p(MeterOptions(id="meter-1", line="net")), truth)
 
 
-def ask(twin: Twin, request: bytes, *, now_s: float = 0.0) -> Reply | None:
+def ask(twin: ModbusTwin, request: bytes, *, now_s: float = 0.0) -> Reply | None:
     """Ask as a server does on a line that loses nothing."""
     reply = twin.reply(request, twin.strike(), now_s)
     if reply is not None and reply.number is not None:
@@ -41,14 +41,14 @@ def number_in(reply: Reply | None) -> int:
     return int.from_bytes(reply.pdu[2:6], "big")
 
 
-def test_twin_counts_answers_that_carry_the_counter(meter: Twin, truth: TruthJournal) -> None:
+def test_twin_counts_answers_that_carry_the_counter(meter: ModbusTwin, truth: TruthJournal) -> None:
     assert [number_in(ask(meter, READ_COUNTER)) for _ask in range(3)] == [1, 2, 3]
     assert number_in(ask(meter, READ_AROUND)) == 4
     assert [entry.number for entry in truth.entries()] == [1, 2, 3, 4]
 
 
 def test_twin_does_not_count_what_does_not_carry_the_whole_counter(
-    meter: Twin, truth: TruthJournal
+    meter: ModbusTwin, truth: TruthJournal
 ) -> None:
     for request in (READ_VOLTS, READ_HALF, bytes.fromhex("03 0000 0001")):
         reply = ask(meter, request)
@@ -71,7 +71,7 @@ SPOILERS: dict[str, Fault] = {
 
 
 @pytest.mark.parametrize("fault", SPOILERS.values(), ids=SPOILERS)
-def test_twin_does_not_count_what_a_fault_spoils(meter: Twin, fault: Fault) -> None:
+def test_twin_does_not_count_what_a_fault_spoils(meter: ModbusTwin, fault: Fault) -> None:
     held = meter.begin(fault)
     reply = ask(meter, READ_COUNTER)
     assert reply is None or reply.number is None
@@ -79,14 +79,14 @@ def test_twin_does_not_count_what_a_fault_spoils(meter: Twin, fault: Fault) -> N
     assert number_in(ask(meter, READ_COUNTER)) == 1
 
 
-def test_twin_is_not_certain_of_late_answers(meter: Twin, truth: TruthJournal) -> None:
+def test_twin_is_not_certain_of_late_answers(meter: ModbusTwin, truth: TruthJournal) -> None:
     meter.begin(Slow())
     ask(meter, READ_COUNTER)
     assert [(entry.number, entry.certain) for entry in truth.entries()] == [(1, False)]
 
 
 def test_twin_is_not_certain_of_what_it_served_just_before_a_fault(
-    meter: Twin, truth: TruthJournal, clock: HandClock
+    meter: ModbusTwin, truth: TruthJournal, clock: HandClock
 ) -> None:
     for _ask in range(3):
         ask(meter, READ_COUNTER)
@@ -99,7 +99,7 @@ def test_twin_is_not_certain_of_what_it_served_just_before_a_fault(
 
 
 def test_twin_that_lies_about_values_keeps_its_counter_true(
-    meter: Twin, truth: TruthJournal
+    meter: ModbusTwin, truth: TruthJournal
 ) -> None:
     meter.begin(Liar(how="values"))
     reply = ask(meter, bytes.fromhex("04 001E 0004"))
@@ -108,7 +108,7 @@ def test_twin_that_lies_about_values_keeps_its_counter_true(
     assert [entry.number for entry in truth.entries()] == [1]
 
 
-def test_twin_of_which_a_fault_strikes_half(meter: Twin) -> None:
+def test_twin_of_which_a_fault_strikes_half(meter: ModbusTwin) -> None:
     meter.begin(Silent(probability=0.5, seed=4))
     answered = sum(ask(meter, READ_VOLTS) is not None for _ask in range(400))
     assert 150 < answered < 250
@@ -116,7 +116,7 @@ def test_twin_of_which_a_fault_strikes_half(meter: Twin) -> None:
     assert meter.counts.requests == 400
 
 
-def test_twin_without_a_voice_still_obeys(meter: Twin) -> None:
+def test_twin_without_a_voice_still_obeys(meter: ModbusTwin) -> None:
     write = bytes.fromhex("06 0000 0005")
     held = meter.begin(Silent())
     assert ask(meter, write) is None
@@ -127,13 +127,15 @@ def test_twin_without_a_voice_still_obeys(meter: Twin) -> None:
     assert meter.device.memory.holding.read(0, 1) == b"\x00\x05"
 
 
-def test_twin_that_refuses_changes_nothing(meter: Twin) -> None:
+def test_twin_that_refuses_changes_nothing(meter: ModbusTwin) -> None:
     meter.begin(Refuse(code=6))
     assert ask(meter, bytes.fromhex("06 0000 0005")) == (b"\x86\x06", None, True)
     assert meter.device.memory.holding.read(0, 1) == bytes((0, BRIGHTNESS))
 
 
-def test_twin_that_restarts_is_off_and_forgets_its_settings_not_its_counter(meter: Twin) -> None:
+def test_twin_that_restarts_is_off_and_forgets_its_settings_not_its_counter(
+    meter: ModbusTwin,
+) -> None:
     ask(meter, READ_COUNTER)
     ask(meter, bytes.fromhex("06 0000 0005"))
     held = meter.begin(Reboot())
@@ -145,18 +147,18 @@ def test_twin_that_restarts_is_off_and_forgets_its_settings_not_its_counter(mete
     assert number_in(ask(meter, READ_COUNTER)) == 2
 
 
-def test_twin_counter_goes_round_at_32_bits(meter: Twin) -> None:
+def test_twin_counter_goes_round_at_32_bits(meter: ModbusTwin) -> None:
     meter.answers = COUNTER_SIZE - 1
     assert number_in(ask(meter, READ_COUNTER)) == 0
     assert number_in(ask(meter, READ_COUNTER)) == 1
 
 
-def test_twin_flood_does_not_strike_answers(meter: Twin) -> None:
+def test_twin_flood_does_not_strike_answers(meter: ModbusTwin) -> None:
     meter.begin(Flood())
     assert meter.strike() == ()
 
 
-def test_twin_steps_its_physics_only_when_worth_it(meter: Twin) -> None:
+def test_twin_steps_its_physics_only_when_worth_it(meter: ModbusTwin) -> None:
     meter.advance(100.0)
     before = bytes(meter.device.memory.inputs.image)
     meter.advance(100.05)
@@ -168,7 +170,7 @@ def test_twin_steps_its_physics_only_when_worth_it(meter: Twin) -> None:
 def test_twin_counter_among_holding_registers_counts_reads_of_function_23_too(
     truth: TruthJournal,
 ) -> None:
-    bank = Twin("b", 1, Bank(BankOptions(id="b", line="l", registers=4)), truth)
+    bank = ModbusTwin("b", 1, Bank(BankOptions(id="b", line="l", registers=4)), truth)
     assert ask(bank, bytes.fromhex("03 0000 0006")) is not None
     assert ask(bank, bytes.fromhex("04 0000 0006")) == (b"\x84\x01", None, True)
     assert bank.answers == 1
@@ -177,9 +179,9 @@ def test_twin_counter_among_holding_registers_counts_reads_of_function_23_too(
     assert bank.answers == 1
 
 
-def test_twin_struck_is_handed_to_pure_functions(meter: Twin) -> None:
+def test_twin_struck_is_handed_to_pure_functions(meter: ModbusTwin) -> None:
     meter.begin(Crc())
     meter.begin(Slow(delay_s=2.0))
     struck = meter.strike()
-    assert spoil.delay_s(struck) == 2.0
+    assert delay_s(struck) == 2.0
     assert [item.fault.name for item in struck] == ["crc", "slow"]
