@@ -25,6 +25,8 @@ app = typer.Typer(help="Measure this build on this machine, beside its budgets."
 QUICK_AT_ONCE: Final = 3
 WORK: Final = (1, 2, 4, 8)
 """How many times the usual work a plot shows."""
+FILE_WIDTH: Final = 170
+"""Columns of the table where there is no terminal: a log, a pipe."""
 
 
 @app.command()
@@ -63,6 +65,8 @@ def bench(
         if (name in only if only else each.in_quick or not quick)
     ]
     console = Console(stderr=as_json_)
+    if not console.is_terminal:
+        console.width = FILE_WIDTH
     place = (folder or Path(tempfile.mkdtemp(prefix="mayak-bench-"))).resolve()
     place.mkdir(parents=True, exist_ok=True)
     form = Form(place, broker, quick=quick, long=long)
