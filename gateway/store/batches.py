@@ -8,7 +8,7 @@ time, so that the differences down a column are small; nothing is done per value
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from itertools import chain
 from operator import sub
 from typing import Any, Final, Literal, NamedTuple
@@ -122,19 +122,7 @@ def pack_events(events: Sequence[Event], gaps: Sequence[GapRecord], now: Instant
             for e in events
         ]
     if gaps:
-        content[3] = [
-            [
-                gap.stream,
-                gap.audience,
-                gap.first,
-                gap.last,
-                gap.first_wall_ms,
-                gap.last_wall_ms,
-                gap.count,
-                gap.reason,
-            ]
-            for gap in gaps
-        ]
+        content[3] = [list(astuple(gap)) for gap in gaps]
     return Body(_compressed(content), len(events), first, last_ms - first.mono_ms)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import astuple
 
 from gateway.store.batches import GapRecord
 
@@ -12,14 +13,5 @@ def note_gap(db: sqlite3.Connection, gap: GapRecord) -> None:
     db.execute(
         "INSERT INTO gap (stream, audience, first, last, first_ms, last_ms, count, reason)"
         " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-        (
-            gap.stream,
-            gap.audience,
-            gap.first,
-            gap.last,
-            gap.first_wall_ms,
-            gap.last_wall_ms,
-            gap.count,
-            gap.reason,
-        ),
+        astuple(gap),
     )
