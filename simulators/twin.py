@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from random import Random
 from typing import Final, NamedTuple
 
-from simulators.faults import Fault, Flood, Reboot, Silent, Slow
+from simulators.faults import Fault, Flood, Reboot, Refuse, Silent, Slow
 from simulators.truth import TruthJournal
 
 
@@ -74,6 +74,8 @@ class Twin(ABC):
         self.counts: Final = Counts()
         self._truth = truth
         self._faults: list[InPlay] = []
+        self._was_refusing = False
+        """Whether it refused everything until just now."""
 
     # For a kind of twin
 
@@ -114,6 +116,7 @@ class Twin(ABC):
         """End a fault; does nothing when it has ended."""
         if held in self._faults:
             self._faults.remove(held)
+            self._was_refusing |= isinstance(held.fault, Refuse)
 
     def doubt(self) -> None:
         """Take back the certainty of what was served a moment ago.
@@ -144,6 +147,10 @@ class Twin(ABC):
         self.counts.answered += 1
 
     def served(self, number: int, *, certain: bool) -> None:
-        """Take down that this number went out whole."""
+        """Take down that this number went out whole.
+
+        Who was refused may try a part first, and throw it away for all of it in the same moment.
+        """
         self.answers = number
-        self._truth.note(self.name, number, certain=certain)
+        self._truth.note(self.name, number, certain=certain and not self._was_refusing)
+        self._was_refusing = False

@@ -98,6 +98,17 @@ def test_twin_is_not_certain_of_what_it_served_just_before_a_fault(
     assert [entry.certain for entry in truth.entries()] == [True, True, False, False, True]
 
 
+def test_twin_is_not_certain_of_the_first_thing_it_serves_after_refusing_all(
+    meter: ModbusTwin, truth: TruthJournal
+) -> None:
+    held = meter.begin(Refuse())
+    ask(meter, READ_COUNTER)
+    meter.end(held)
+    for _ask in range(3):
+        ask(meter, READ_COUNTER)
+    assert [entry.certain for entry in truth.entries()] == [False, True, True]
+
+
 def test_twin_that_lies_about_values_keeps_its_counter_true(
     meter: ModbusTwin, truth: TruthJournal
 ) -> None:
