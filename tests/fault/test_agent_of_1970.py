@@ -6,7 +6,6 @@ import asyncio
 import gc
 import ssl
 import threading
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -114,10 +113,7 @@ async def lived(
             finally:
                 running.cancel()
 
-    with warnings.catch_warnings():
-        # Agent and twins end in one loop: a connection made just then is left to the collector.
-        warnings.simplefilter("ignore", ResourceWarning)
-        gc.collect()
+    gc.collect()
     ended_ms = wall_ms()
     ((first, last, worst),) = rows(
         database,
