@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import sqlite3
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,13 @@ def rows(database: Path, query: str) -> list[tuple[Any, ...]]:
         db.close()
 
 
+def is_made(store: Path) -> bool:
+    """Say whether the store has its tables: the file is there a moment before."""
+    with closing(sqlite3.connect(f"file:{store}?mode=ro", uri=True)) as db:
+        (tables,) = db.execute("SELECT count(*) FROM sqlite_schema WHERE name = 'epoch'").fetchone()
+    return bool(tables)
+
+
 async def lived(
     place: Path,
     keys: Authority,
@@ -103,7 +111,7 @@ async def lived(
         async with asyncio.TaskGroup() as group:
             running = group.create_task(agent.run())
             try:
-                await until(site.store.exists)
+                await until(lambda: site.store.exists() and is_made(site.store))
                 await until(lambda: len(site.numbers()) > 5)  # before anybody told the time
                 broker.start()
                 with receiving(keys.folder, broker.port, database, wall_ms, tls=tls):
