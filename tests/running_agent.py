@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from gateway.local_api.control import Answer, ask, control_path
+from gateway.model.stream import Stream
 from provisioning.authority import Authority
 from simulators.running import Running, RunningTcp, SerialAddress, run_scene
 from simulators.scene import parse_scene
@@ -169,10 +170,14 @@ class Cabinet:
                 await process.wait()
 
     def numbers(self) -> Counter[tuple[str, int]]:
-        """Return how often each number that a twin counted lies in the store."""
+        """Return how often each number that a twin counted lies in the store.
+
+        What the stream of states tells again after an outage is no second reading.
+        """
         return Counter(
             (device, value)
             for batch in opened(self.store, self.private)
+            if batch.stream is not Stream.STATE
             for device, point, _, value in batch.cells()
             if point == "answers"
         )
