@@ -8,12 +8,14 @@ connection, a radio) and lets one request on it at a time, commands first.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from gateway.model.ids import LineId, PointId
+from gateway.model.errors import BusUnavailableError, DeviceError
+from gateway.model.event import Scalar, Severity
+from gateway.model.ids import OPERATIONS, Audience, LineId, PointId
 from gateway.model.options import Options
 from gateway.model.reading import PointTable, Sample, Value
 
@@ -65,22 +67,40 @@ class Medium(Protocol):
         ...
 
 
+@runtime_checkable
+class LosingMedium(Protocol):
+    """A medium that notices by itself when its port, radio or connection is gone."""
+
+    def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
+        """Have `tell` called in the loop, once for each loss, whether or not anybody is asking."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class PollGroup:
-    """Points of a device that are asked together, each `period_s` seconds. Hashes by identity."""
+    """Points of a device that come together. Hashes by identity."""
 
     name: str
     table: PointTable
     period_s: float
+    """How often they are asked; of points that the device tells by itself: the longest silence in
+    which it is still believed to be there."""
+    told: bool = False
+    """The device tells them by itself: nobody asks, an ear hears them."""
 
 
-class PolledDriver(Protocol):
-    """A device that tells when asked."""
+class Driver(Protocol):
+    """A device: it can be asked (`PolledDriver`), tells by itself (`ListeningDriver`), or both."""
 
     @property
     def groups(self) -> Sequence[PollGroup]:
         """Return the groups; together they name every point once."""
         ...
+
+
+@runtime_checkable
+class PolledDriver(Driver, Protocol):
+    """A device that tells when asked."""
 
     async def poll(self, group: PollGroup) -> Sample:
         """Ask for one group, once, without retry.
@@ -88,6 +108,49 @@ class PolledDriver(Protocol):
         Raises:
             DeviceError: as the tree in `gateway.model.errors` says. The caller retries or marks the
                 group BAD.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Happening:
+    """What happened at a device, once: a card was shown, a barrier was forced.
+
+    It becomes an event with the time and the device in it. Nothing personal stands in `args` as it
+    is: a card number only as a keyed digest.
+    """
+
+    key: str
+    """Names the text in the message catalogue; `args` fill it."""
+    severity: Severity = Severity.INFO
+    args: Mapping[str, Scalar] = field(default_factory=dict)
+    audience: Audience = OPERATIONS
+
+
+class Ear(Protocol):
+    """Takes what a device tells. Called in the event loop; never blocks."""
+
+    def heard(self, group: PollGroup, sample: Sample) -> None:
+        """Take the points of one group with `told`, as they are at this moment."""
+        ...
+
+    def misheard(self, error: DeviceError) -> None:
+        """Take that something came that makes no sense: counted, and shown to who looks."""
+        ...
+
+    def happened(self, happening: Happening) -> None:
+        """Take what happened once; it is committed at once."""
+        ...
+
+
+@runtime_checkable
+class ListeningDriver(Driver, Protocol):
+    """A device that tells by itself."""
+
+    def attend(self, ear: Ear) -> None:
+        """Tell the ear whatever the device tells from now on, in the event loop.
+
+        Called once, before the medium is opened; the medium's `open` and `close` begin and end it.
         """
         ...
 
@@ -148,7 +211,7 @@ class Manifest:
     """Names of the media (entry points under `gateway.media`) this driver can speak over."""
     config: type[Options]
     """Options of one device beside `id`, `line`, `driver`."""
-    build: Callable[[Any, Any], PolledDriver]  # Any: what `prepare` returned, and its medium
+    build: Callable[[Any, Any], Driver]  # Any: what `prepare` returned, and its medium
     address: Callable[[Any], Hashable]
     """The place on the line from the options: two devices of one line may not share it."""
     prepare: Callable[[Any, Path | None], Any] = as_they_are  # Any: an instance of `config`
