@@ -6,39 +6,30 @@ with its line.
 
 from __future__ import annotations
 
-import difflib
-import re
-import tomllib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from pydantic import ValidationError
-from pydantic_core import ErrorDetails
-
-from drivers.modbus.fields import Span
+from drivers.modbus.fields import MappedPoint, Span
 from drivers.modbus.plan import overlap
 from drivers.modbus.register_map import RegisterMap
-from drivers.modbus.schema import PointModel, ProfileModel, Texts, VectorModel
-from gateway.model.errors import Mistake
+from drivers.modbus.schema import PointModel, ProfileModel, VectorModel
+from drivers.profiles.header import Texts
+from drivers.profiles.reading import (
+    SHIPPED,
+    Loc,
+    ProfileError,
+    check_text,
+    find_profile,
+    read_text,
+)
 from gateway.model.ids import PointId
 
-SHIPPED: Final = Path(__file__).resolve().parent.parent / "profiles"
+PROTOCOL: Final = "modbus"
 
-_HEADER: Final = re.compile(r"^\s*(\[\[?)\s*([A-Za-z0-9_.-]+)\s*\]\]?")
-_KEY: Final = re.compile(r"""^\s*["']?([A-Za-z0-9_-]+)["']?\s*[=.]""")
-_TOML_LINE: Final = re.compile(r"\(at line (\d+)")
-
-
-class ProfileError(ValueError):
-    """A profile cannot be used. `mistakes` say where and why, as those of a configuration do."""
-
-    def __init__(self, message: str, mistakes: Sequence[Mistake] = ()) -> None:
-        """Take one sentence, and the mistakes inside the file if there is a file."""
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join((message, *map(str, self.mistakes))))
+__all__ = ["SHIPPED", "Profile", "ProfileError", "load_profile", "parse_profile", "read_profile"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,17 +49,7 @@ def load_profile(name: str, site_dir: Path | None) -> Profile:
         ProfileError: there is none of that name (it lists near ones), or it has mistakes (it lists
         them all).
     """
-    folders = [SHIPPED] if site_dir is None else [site_dir / "profiles", SHIPPED]
-    for folder in folders:
-        path = folder / f"{name}.toml"
-        if re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_.-]*", name) and path.is_file():
-            return read_profile(path)
-    known = sorted({path.stem for folder in folders for path in folder.glob("*.toml")})
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.4)
-    hint = f"; did you mean {' or '.join(near)}?" if near else f"; there are: {', '.join(known)}"
-    where = " and ".join(str(folder) for folder in folders)
-    msg = f"there is no profile {name!r}{hint} (looked in {where})"
-    raise ProfileError(msg)
+    return read_profile(find_profile(name, site_dir, PROTOCOL))
 
 
 def read_profile(path: Path) -> Profile:
@@ -77,12 +58,7 @@ def read_profile(path: Path) -> Profile:
     Raises:
         ProfileError: every mistake with its line.
     """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        msg = f"profile {path.stem} cannot be read: {error}"
-        raise ProfileError(msg) from error
-    return parse_profile(text, path)
+    return parse_profile(read_text(path), path)
 
 
 @lru_cache(maxsize=128)  # a site has many devices of few models
@@ -92,38 +68,7 @@ def parse_profile(text: str, path: Path) -> Profile:
     Raises:
         ProfileError: every mistake with its line.
     """
-    broken = f"profile {path.stem} has mistakes:"
-    try:
-        raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        at = _TOML_LINE.search(str(error))
-        line = int(at.group(1)) if at else text.count("\n") + 1
-        raise ProfileError(
-            broken, [Mistake(path, line, "", f"this is no TOML: {error}")]
-        ) from error
-    lines = _lines(text)
-    try:
-        model = ProfileModel.model_validate(raw)
-    except ValidationError as error:
-        mistakes = [
-            Mistake(
-                path,
-                _line_of(lines, problem["loc"]),
-                _option(raw, problem["loc"]),
-                _sentence(problem),
-            )
-            for problem in _own_problems(error.errors(include_url=False))
-        ]
-        raise ProfileError(
-            broken, sorted(set(mistakes), key=lambda mistake: mistake.line)
-        ) from error
-    found = [
-        Mistake(path, _line_of(lines, loc), _option(raw, loc), message)
-        for loc, message in _contradictions(model, path)
-    ]
-    if found:
-        raise ProfileError(broken, sorted(found, key=lambda mistake: mistake.line))
-    return _build(model)
+    return _build(check_text(text, path, ProfileModel, _contradictions))
 
 
 def _build(model: ProfileModel) -> Profile:
@@ -140,20 +85,21 @@ def _build(model: ProfileModel) -> Profile:
         name=model.name,
         limits=model.limits.build(),
         periods=periods,
-        points={PointId(point.name): point.build() for point in model.point},
+        points={PointId(point.name): _point(model, point) for point in model.point},
         groups=groups,
     )
     return Profile(register_map, model.title, tuple(model.vector))
 
 
-Loc = tuple[int | str, ...]
+def _point(model: ProfileModel, point: PointModel) -> MappedPoint:
+    built = point.build()
+    audience = model.audience_of(point.name, point.audience)
+    return MappedPoint(replace(built.point, audience=audience), built.field)
 
 
-def _contradictions(model: ProfileModel, path: Path) -> list[tuple[Loc, str]]:
+def _contradictions(model: ProfileModel) -> list[tuple[Loc, str]]:
     """Find what is wrong between parts that are right by themselves."""
     found: list[tuple[Loc, str]] = []
-    if model.name != path.stem:
-        found.append((("name",), f"{model.name!r} must be the name of the file, {path.stem!r}"))
     first: dict[str, int] = {}
     for place, point in enumerate(model.point):
         if first.setdefault(point.name, place) != place:
@@ -163,11 +109,13 @@ def _contradictions(model: ProfileModel, path: Path) -> list[tuple[Loc, str]]:
             found.append(
                 (("point", place, "group"), f"{point.group!r} is not one of the groups: {allowed}")
             )
+    if unknown := model.unknown_personal(frozenset(first)):
+        found.append((("personal",), unknown))
     found += _overlaps(model.point, model.limits.never_spans())
     for place, vector in enumerate(model.vector):
-        unknown = sorted({*vector.values, *vector.flags} - set(first))
-        if unknown:
-            found.append((("vector", place), f"no such points: {', '.join(unknown)}"))
+        strange = sorted({*vector.values, *vector.flags} - set(first))
+        if strange:
+            found.append((("vector", place), f"no such points: {', '.join(strange)}"))
     return found
 
 
@@ -199,67 +147,3 @@ def _overlaps(points: Sequence[PointModel], never: Sequence[Span]) -> list[tuple
             )
             found.append((("point", place, "address"), message))
     return found
-
-
-# Where in the file
-
-
-def _lines(text: str) -> Mapping[Loc, int]:
-    """Return the line of each table and key, by the path under which pydantic names it."""
-    found: dict[Loc, int] = {}
-    here: Loc = ()
-    seen: dict[str, int] = {}
-    for number, line in enumerate(text.splitlines(), start=1):
-        if header := _HEADER.match(line):
-            name = header.group(2)
-            if header.group(1) == "[[":
-                here = (name, seen.get(name, 0))
-                seen[name] = seen.get(name, 0) + 1
-            else:
-                here = tuple(name.split("."))
-            found.setdefault(here, number)
-        elif key := _KEY.match(line):
-            found.setdefault((*here, key.group(1)), number)
-    return found
-
-
-def _line_of(lines: Mapping[Loc, int], loc: Loc) -> int:
-    """Return the line of the nearest thing that has one."""
-    for length in range(len(loc), 0, -1):
-        if loc[:length] in lines:
-            return lines[loc[:length]]
-    return 1
-
-
-def _option(raw: Mapping[str, Any], loc: Loc) -> str:  # Any: what TOML holds
-    """Return the path as a person reads it: points and vectors by name, not by number."""
-    words: list[str] = []
-    here: Any = raw  # Any: what TOML holds
-    for step in loc:
-        try:
-            here = here[step]
-        except (KeyError, IndexError, TypeError):
-            here = None
-        if isinstance(step, int):
-            name = here.get("name") if isinstance(here, dict) else None
-            words[-1:] = [f"{words[-1]} {name or step + 1}" if words else str(step)]
-        else:
-            words.append(step)
-    return ".".join(words)
-
-
-def _own_problems(problems: Sequence[ErrorDetails]) -> list[ErrorDetails]:
-    """Leave out that a list is too short because all that stands in it is wrong."""
-    inside = {problem["loc"][:1] for problem in problems if len(problem["loc"]) > 1}
-    return [p for p in problems if p["type"] != "too_short" or p["loc"] not in inside]
-
-
-def _sentence(problem: ErrorDetails) -> str:
-    """Say what was found and what is allowed."""
-    if problem["type"] == "extra_forbidden":
-        return "there is no such option"
-    if problem["type"] == "missing":
-        return "is missing"
-    message = problem["msg"].removeprefix("Value error, ")
-    found = problem.get("input")
-    return f"{message}, found {found!r}" if isinstance(found, (str, int, float)) else message

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from drivers.modbus.fields import (
     LAST_ADDRESS,
@@ -22,6 +22,7 @@ from drivers.modbus.fields import (
 )
 from drivers.modbus.fields import Field as PointField
 from drivers.modbus.plan import Limits
+from drivers.profiles.header import Header, Strict, Texts
 from gateway.model.ids import NAME_PATTERN, OPERATIONS, POINT_PATTERN, Audience, PointId
 from gateway.model.reading import Cause, Deadband, Kind, Point, Value
 from gateway.model.units import UNITS
@@ -35,28 +36,7 @@ _FLOATS: Final = {Type.FLOAT32: Kind.FLOAT32, Type.FLOAT64: Kind.FLOAT64}
 _MASKABLE: Final = {Type.BOOL: 16, Type.U16: 16, Type.U32: 32}
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Texts(_Model):
-    """One text in the two languages of the catalogue."""
-
-    ru: str = Field(min_length=1)
-    en: str = Field(min_length=1)
-
-
-class SourceModel(_Model):
-    """Where the register map was read."""
-
-    document: str = Field(
-        min_length=1, description="title of the document or public file that was really read"
-    )
-    edition: str = Field(min_length=1, description="its edition, version or date")
-    where: str = Field(default="", description="address or place, and the chapter")
-
-
-class NeverModel(_Model):
+class NeverModel(Strict):
     """Addresses that must not be touched: `[first, last]` for each range."""
 
     coil: tuple[tuple[Address, Address], ...] = ()
@@ -74,7 +54,7 @@ class NeverModel(_Model):
         return ranges
 
 
-class LimitsModel(_Model):
+class LimitsModel(Strict):
     """What the device takes in one read."""
 
     max_registers: int = Field(
@@ -114,7 +94,7 @@ class LimitsModel(_Model):
         )
 
 
-class PointModel(_Model):
+class PointModel(Strict):
     """One point."""
 
     name: str = Field(pattern=POINT_PATTERN, description="name of the point")
@@ -379,7 +359,7 @@ class PointModel(_Model):
         return Kind.COUNTER if raw is Type.U64 else Kind.NUMBER
 
 
-class VectorModel(_Model):
+class VectorModel(Strict):
     """A request, its answer, and what the points must then be; checked by `make test`."""
 
     request: str = Field(
@@ -413,14 +393,11 @@ class VectorModel(_Model):
         return flags
 
 
-class ProfileModel(_Model):
+class ProfileModel(Header):
     """The register map of one model of device."""
 
-    name: str = Field(pattern=NAME_PATTERN, description="the name of the file without .toml")
-    title: Texts = Field(description="what a person calls the model")
-    source: SourceModel = Field(description="where the register map was read")
-    caveats: tuple[Texts, ...] = Field(
-        default=(), description="what a person should know before using it"
+    protocol: Literal["modbus"] = Field(
+        default="modbus", description=Header.model_fields["protocol"].description
     )
     limits: LimitsModel = Field(
         default=LimitsModel(), description="what the device takes in one read"

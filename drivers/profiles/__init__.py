@@ -1,0 +1,1 @@
+"""Profiles: models of devices as data, and what all kinds of them share."""
