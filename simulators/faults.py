@@ -18,14 +18,15 @@ from simulators.sentences import sentences
 
 
 class Medium(StrEnum):
-    """What a twin hangs on."""
+    """What most twins hang on; other kinds of line are named by their families."""
 
     TCP = "tcp"
     SERIAL = "serial"
 
 
 _CONFIG: Final = ConfigDict(extra="forbid")
-BOTH: Final = frozenset(Medium)
+WIRES: Final[frozenset[str]] = frozenset(Medium)
+"""Lines of bytes: request and answer."""
 
 Probability = Annotated[float, Field(ge=0, le=1, description="of answers it strikes")]
 Seed = Annotated[int, Field(ge=0, description="of its random numbers")]
@@ -38,10 +39,16 @@ class Fault:
     name: ClassVar[str]
     ru: ClassVar[str]
     en: ClassVar[str]
-    media: ClassVar[frozenset[Medium]] = BOTH
+    media: ClassVar[frozenset[str] | None] = WIRES
+    """Kinds of line on which it means something; None: on every one."""
 
     probability: Probability = 1.0
     seed: Seed = 1
+
+    @classmethod
+    def fits(cls, medium: str) -> bool:
+        """Say whether it means something on a line of that kind."""
+        return cls.media is None or medium in cls.media
 
     @property
     def spoils(self) -> bool:
@@ -56,6 +63,7 @@ class Silent(Fault):
     name: ClassVar[str] = "silent"
     ru: ClassVar[str] = "Прибор не отвечает."
     en: ClassVar[str] = "The device does not answer."
+    media: ClassVar[frozenset[str] | None] = None
 
     obeys: Annotated[
         bool, Field(description="carries out what it is told, though it says nothing")
@@ -69,7 +77,7 @@ class Noise(Fault):
     name: ClassVar[str] = "noise"
     ru: ClassVar[str] = "Помехи: перед ответом лишние байты, в ответе перевёрнуты биты."
     en: ClassVar[str] = "Interference: stray bytes before the answer, flipped bits inside it."
-    media: ClassVar[frozenset[Medium]] = frozenset({Medium.SERIAL})
+    media: ClassVar[frozenset[str] | None] = frozenset({Medium.SERIAL})
 
     stray: Annotated[int, Field(ge=0, le=64, description="stray bytes before it, at most")] = 4
     flips: Annotated[int, Field(ge=0, le=3, description="bits flipped (CRC-16 finds up to 3)")] = 2
@@ -87,7 +95,7 @@ class Crc(Fault):
     name: ClassVar[str] = "crc"
     ru: ClassVar[str] = "Контрольная сумма ответа не сходится."
     en: ClassVar[str] = "The checksum of the answer is wrong."
-    media: ClassVar[frozenset[Medium]] = frozenset({Medium.SERIAL})
+    media: ClassVar[frozenset[str] | None] = frozenset({Medium.SERIAL})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -153,6 +161,7 @@ class Reboot(Fault):
     name: ClassVar[str] = "reboot"
     ru: ClassVar[str] = "Прибор перезапускается: соединения рвутся, реле и настройки сброшены."
     en: ClassVar[str] = "The device restarts: connections break, relays and settings are reset."
+    media: ClassVar[frozenset[str] | None] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -181,7 +190,7 @@ class Echo(Fault):
     name: ClassVar[str] = "echo"
     ru: ClassVar[str] = "Адаптер слышит собственный запрос, потом ответ."
     en: ClassVar[str] = "The adapter hears its own request, then the answer."
-    media: ClassVar[frozenset[Medium]] = frozenset({Medium.SERIAL})
+    media: ClassVar[frozenset[str] | None] = frozenset({Medium.SERIAL})
 
     answers: Annotated[bool, Field(description="the answer follows the echo")] = True
 
@@ -258,7 +267,7 @@ def catalogue() -> list[dict[str, object]]:
             "fault": name,
             "ru": kind.ru,
             "en": kind.en,
-            "media": sorted(kind.media),
+            "media": ["any"] if kind.media is None else sorted(kind.media),
             "options": options_of(kind()),
         }
         for name, kind in FAULTS.items()

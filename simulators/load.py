@@ -6,7 +6,8 @@ import json
 from collections.abc import Iterator
 
 from simulators.modbus.bank import BankOptions
-from simulators.scene import Scene, TcpSpec
+from simulators.modbus.kinds import TcpSpec
+from simulators.scene import Scene
 
 MAX_UNITS = 247
 
@@ -35,7 +36,7 @@ def load_scene_of(
     numbers = range(1, devices + 1)
     names = [f"bank-net-{number}" for number in numbers] if separate else ["banks"]
     return Scene(
-        line=tuple(TcpSpec(id=name, medium="tcp") for name in names),
+        line=tuple(TcpSpec(id=name) for name in names),
         twin=tuple(
             BankOptions(
                 id=f"bank-{number}",

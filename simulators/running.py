@@ -5,26 +5,22 @@ from __future__ import annotations
 import asyncio
 import functools
 import tempfile
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Final, assert_never
+from typing import Final
 
 from gateway.model.clock import Clock, SystemClock
-from simulators.faults import Fault, FaultError, Flood, Medium, Reboot, options_of
-from simulators.lines.hub import Hub, PtyEnd
+from simulators.faults import Fault, FaultError, Flood, Reboot, options_of
+from simulators.grounds import Grounds, RunningLine
+from simulators.kinds import LINES, TWINS
+from simulators.lines.hub import PtyEnd
+from simulators.lines.kinds import RunningSerial
 from simulators.lines.listening import nursery
-from simulators.lines.serial_server import SerialServer
-from simulators.modbus.bank import Bank, BankOptions
-from simulators.modbus.device import Device, Switches
-from simulators.modbus.door import Door, DoorOptions
-from simulators.modbus.light import Light, LightOptions
-from simulators.modbus.meter_3p import Meter3p, MeterOptions
-from simulators.modbus.relay_4 import Relay4, RelayOptions
-from simulators.modbus.servers import RtuSlave, TcpLine
 from simulators.modbus.twin import ModbusTwin
-from simulators.scene import FaultSpec, Scene, SerialSpec, TcpSpec, TwinSpec, misfit
+from simulators.options import TwinOptions
+from simulators.scene import FaultSpec, Scene, misfit
 from simulators.truth import TruthJournal
 from simulators.twin import InPlay, Twin
 
@@ -32,77 +28,23 @@ TICK_S: Final = 1.0
 """How often the physics of twins that nobody asks runs on, and the journal is flushed."""
 
 
-@dataclass(frozen=True, slots=True)
-class TcpAddress:
-    """Where a TCP line listens."""
-
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class SerialAddress:
-    """What a program opens to be on a serial line, and how the line is set."""
-
-    path: str
-    baud_rate: int
-    parity: str
-    stop_bits: int
-
-
-class RunningTcp:
-    """A TCP line of a running scene."""
-
-    medium: Final = Medium.TCP
-
-    def __init__(self, spec: TcpSpec) -> None:
-        """Take the scene's words for it."""
-        self.server: Final = TcpLine(spec.host, spec.port)
-
-    @property
-    def address(self) -> TcpAddress:
-        """Return where it listens."""
-        return TcpAddress(self.server.host, self.server.port)
-
-
-class RunningSerial:
-    """A serial line of a running scene."""
-
-    medium: Final = Medium.SERIAL
-
-    def __init__(self, spec: SerialSpec, hub: Hub, pty: PtyEnd) -> None:
-        """Take the line and its pty."""
-        self._spec = spec
-        self.hub: Final = hub
-        self.pty: Final = pty
-        self.server: Final = SerialServer(hub)
-
-    @property
-    def address(self) -> SerialAddress:
-        """Return what to open."""
-        spec = self._spec
-        return SerialAddress(self.pty.path, spec.baud_rate, spec.parity, spec.stop_bits)
-
-
-RunningLine = RunningTcp | RunningSerial
-
-
 class Running:
     """What `run_scene` hands over."""
 
     def __init__(
         self,
-        lines: Mapping[str, RunningLine],
-        twins: Mapping[str, Twin],
-        line_of: Mapping[str, str],
-        truth: TruthJournal,
+        scene: Scene,
+        grounds: Grounds,
         tasks: asyncio.TaskGroup,
     ) -> None:
         """Take everything that was built."""
-        self.lines: Final = lines
-        self.twins: Final = twins
-        self.truth: Final = truth
-        self._line_of = line_of
+        self.lines: Final[Mapping[str, RunningLine]] = grounds.lines
+        self.twins: Final[Mapping[str, Twin]] = {
+            twin.id: grounds.twins[twin.id] for twin in scene.twin
+        }
+        self.truth: Final = grounds.truth
+        self._kinds = {twin.id: twin.kind for twin in scene.twin}
+        self._line_of = {twin.id: twin.line for twin in scene.twin}
         self._tasks = tasks
         self._loop = asyncio.get_running_loop()
         self._since = self._loop.time()
@@ -162,9 +104,9 @@ class Running:
             self._ends[held] = self._loop.call_later(for_s, self.end, twin, held)
         if isinstance(fault, Flood):
             self._doubt(self._line_of[twin])
-            line.server.babble(self.twins[twin], held)
+            line.babble(self.twins[twin], held)
         if isinstance(fault, Reboot):
-            self._tasks.create_task(line.server.refresh(), name=f"refresh:{twin}")
+            self._tasks.create_task(line.refresh(), name=f"refresh:{twin}")
         return held
 
     def end(self, twin: str, held: InPlay) -> None:
@@ -174,7 +116,7 @@ class Running:
         if timer is not None:
             timer.cancel()
         if isinstance(held.fault, Reboot):
-            self._tasks.create_task(self.line_of(twin).server.refresh(), name=f"refresh:{twin}")
+            self._tasks.create_task(self.line_of(twin).refresh(), name=f"refresh:{twin}")
 
     def clear(self, twin: str, fault: str | None = None) -> int:
         """End the faults of a twin, all or those of one name; return how many.
@@ -230,8 +172,7 @@ class Running:
             for held in twin.faults:
                 twin.end(held)
         for line in self.lines.values():
-            if isinstance(line, RunningTcp):
-                line.server.retire()
+            line.retire()
 
     def snapshot(self) -> dict[str, object]:
         """Return what is the case now as plain values: seconds, lines, twins, faults."""
@@ -261,8 +202,9 @@ class Running:
 
     def _fits(self, twin: str, fault: Fault) -> None:
         self._known(twin)
-        if self.line_of(twin).medium not in fault.media:
-            msg = f"fault {fault.name} of {twin}: {misfit(fault)}"
+        why = misfit(fault, self._kinds[twin], self.line_of(twin).medium)
+        if why is not None:
+            msg = f"fault {fault.name} of {twin}: {why}"
             raise FaultError(msg)
 
     def _doubt(self, line: str) -> None:
@@ -296,45 +238,20 @@ class Running:
             self.truth.flush()
 
 
-def _build(spec: TwinSpec, switches: Mapping[str, Switches]) -> Device:
-    match spec:
-        case MeterOptions():
-            return Meter3p(spec, switches[spec.relays] if spec.relays is not None else None)
-        case RelayOptions():
-            return Relay4(spec)
-        case LightOptions():
-            return Light(spec)
-        case DoorOptions():
-            return Door(spec)
-        case BankOptions():
-            return Bank(spec)
-        case _:
-            assert_never(spec)
+def _in_order(twins: Sequence[TwinOptions]) -> list[TwinOptions]:
+    """Return the twins so that each comes after those it looks at."""
+    by_name = {twin.id: twin for twin in twins}
+    ordered: dict[str, TwinOptions] = {}
 
+    def add(twin: TwinOptions) -> None:
+        for name in twin.looks_at:
+            if name not in ordered:
+                add(by_name[name])
+        ordered.setdefault(twin.id, twin)
 
-def _devices(scene: Scene) -> dict[str, Device]:
-    """Build the devices, relay modules first: meters look at them."""
-    relays = {spec.id: Relay4(spec) for spec in scene.twin if isinstance(spec, RelayOptions)}
-    return {spec.id: relays.get(spec.id) or _build(spec, relays) for spec in scene.twin}
-
-
-def _lay(scene: Scene, stack: ExitStack) -> dict[str, RunningLine]:
-    lines: dict[str, RunningLine] = {}
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mayak-lines-"))
-    for spec in scene.line:
-        if isinstance(spec, TcpSpec):
-            lines[spec.id] = RunningTcp(spec)
-            continue
-        hub = stack.enter_context(Hub(spec.baud_rate, bits_per_byte=spec.bits_per_byte))
-        lines[spec.id] = RunningSerial(spec, hub, hub.add_pty(Path(folder, spec.id)))
-    return lines
-
-
-def _hang(twin: ModbusTwin, line: RunningLine) -> None:
-    if isinstance(line, RunningTcp):
-        line.server.join(twin)
-    else:
-        line.server.join(twin, RtuSlave(line.server, twin))
+    for twin in twins:
+        add(twin)
+    return list(ordered.values())
 
 
 @asynccontextmanager
@@ -353,20 +270,18 @@ async def run_scene(
     """
     with ExitStack() as stack:
         journal = stack.enter_context(TruthJournal(clock or SystemClock(), truth))
-        lines = _lay(scene, stack)
-        devices = _devices(scene)
-        twins: dict[str, Twin] = {}
-        for spec in scene.twin:
-            twin = ModbusTwin(spec.id, spec.unit, devices[spec.id], journal, spec.baud_rate)
-            twins[spec.id] = twin
-            _hang(twin, lines[spec.line])
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="mayak-lines-"))
+        grounds = Grounds(journal, Path(folder), stack)
+        for line in scene.line:
+            grounds.lines[line.id] = LINES[line.medium].lay(line, grounds)
+        for twin in _in_order(scene.twin):
+            grounds.twins[twin.id] = TWINS[twin.kind].hang(twin, grounds)
         async with nursery() as tasks:
-            line_of = {spec.id: spec.line for spec in scene.twin}
-            running = Running(lines, twins, line_of, journal, tasks)
+            running = Running(scene, grounds, tasks)
             ticking = tasks.create_task(running.tick(), name="tick")
             try:
-                for line in lines.values():
-                    await line.server.refresh()
+                for laid in grounds.lines.values():
+                    await laid.refresh()
                 for item in scene.fault:
                     running.plan(item)
                 yield running

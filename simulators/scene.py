@@ -5,69 +5,42 @@ from __future__ import annotations
 import re
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Final, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Final, Self, Union
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
-from simulators.faults import Fault, Medium, read_fault
-from simulators.modbus.bank import BankOptions
-from simulators.modbus.device import Name
-from simulators.modbus.door import DoorOptions
-from simulators.modbus.light import LightOptions
-from simulators.modbus.meter_3p import MeterOptions
-from simulators.modbus.relay_4 import RelayOptions
+from simulators.faults import Fault, read_fault
+from simulators.kinds import LINES, TWINS
+from simulators.options import STRICT, LineOptions, Name, TwinOptions
 from simulators.sentences import complaint, place
 
-_STRICT: Final = ConfigDict(extra="forbid", frozen=True)
 PACKAGE: Final = "simulators.scenes"
 
 Seconds = Annotated[float, Field(ge=0, le=10_000_000)]
 
-
-class TcpSpec(BaseModel):
-    """A listening port with one Modbus TCP device, or several behind it by their unit."""
-
-    model_config = _STRICT
-
-    id: Name
-    medium: Literal["tcp"]
-    host: str = Field(default="127.0.0.1", description="address to listen on")
-    port: int = Field(default=0, ge=0, le=65535, description="0: the system chooses")
-
-
-class SerialSpec(BaseModel):
-    """An RS-485 line: one pty for whoever asks, one ear for each twin."""
-
-    model_config = _STRICT
-
-    id: Name
-    medium: Literal["serial"]
-    baud_rate: int = Field(default=9600, ge=300, le=1_000_000, description="bits a second")
-    parity: Literal["none", "even", "odd"] = "none"
-    stop_bits: Literal[1, 2] = 1
-
-    @property
-    def bits_per_byte(self) -> int:
-        """Return how many bits one byte takes on the line."""
-        return 1 + 8 + (self.parity != "none") + self.stop_bits
-
-
-LineSpec = Annotated[TcpSpec | SerialSpec, Field(discriminator="medium")]
-TwinSpec = Annotated[
-    MeterOptions | RelayOptions | LightOptions | DoorOptions | BankOptions,
-    Field(discriminator="kind"),
-]
-_TAGS: Final = frozenset({"tcp", "serial", "meter-3p", "relay-4", "light", "door", "bank"})
+if TYPE_CHECKING:
+    LineSpec = LineOptions
+    TwinSpec = TwinOptions
+else:  # one of all that the families bring
+    LineSpec = Annotated[
+        Union[tuple(kind.options for kind in LINES.values())],  # noqa: UP007 - of a sequence
+        Field(discriminator="medium"),
+    ]
+    TwinSpec = Annotated[
+        Union[tuple(kind.options for kind in TWINS.values())],  # noqa: UP007 - of a sequence
+        Field(discriminator="kind"),
+    ]
+_TAGS: Final = frozenset({*LINES, *TWINS})
 """What pydantic puts into the place of an error in one of the two unions above."""
 
 
 class FaultSpec(BaseModel):
     """A fault of one twin with its time. Other options are those of the fault itself."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     twin: Name
     fault: Fault
@@ -87,7 +60,7 @@ class FaultSpec(BaseModel):
 class About(BaseModel):
     """What the scene is, for people."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     ru: str = ""
     en: str = ""
@@ -96,7 +69,7 @@ class About(BaseModel):
 class Scene(BaseModel):
     """Lines, twins and faults that hold together."""
 
-    model_config = _STRICT
+    model_config = STRICT
 
     about: About = About()
     line: tuple[LineSpec, ...] = Field(min_length=1)
@@ -110,14 +83,14 @@ class Scene(BaseModel):
             raise ValueError("; ".join(problems))
         return self
 
-    def medium_of(self, twin: str) -> Medium:
-        """Return what the twin of that name hangs on.
+    def medium_of(self, twin: str) -> str:
+        """Return on what kind of line the twin of that name hangs.
 
         Raises:
             KeyError: there is no such twin.
         """
         lines = {line.id: line for line in self.line}
-        return Medium(lines[{item.id: item for item in self.twin}[twin].line].medium)
+        return lines[{item.id: item for item in self.twin}[twin].line].medium
 
     def _problems(self) -> Iterator[str]:
         for family in (self.line, self.twin):
@@ -127,30 +100,50 @@ class Scene(BaseModel):
                 if times > 1
             )
         lines = {line.id: line for line in self.line}
-        relays = {None, *(twin.id for twin in self.twin if isinstance(twin, RelayOptions))}
-        taken: set[tuple[str, int]] = set()
+        twins = {twin.id: twin for twin in self.twin}
+        yield from self._misplaced(lines, twins)
+        for item in self.fault:
+            known = twins.get(item.twin)
+            if known is None:
+                yield f"fault {item.fault.name}: there is no twin {item.twin}"
+            elif known.line in lines:
+                why = misfit(item.fault, known.kind, lines[known.line].medium)
+                if why is not None:
+                    yield f"fault {item.fault.name} of {item.twin}: {why}"
+
+    def _misplaced(
+        self, lines: Mapping[str, LineSpec], twins: Mapping[str, TwinSpec]
+    ) -> Iterator[str]:
+        taken: set[tuple[str, Hashable]] = set()
         for twin in self.twin:
             line = lines.get(twin.line)
             if line is None:
                 yield f"twin {twin.id}: there is no line {twin.line}"
                 continue
-            # On RS-485 two devices with one address are a fault that happens; on TCP they cannot.
-            if line.medium == "tcp" and (twin.line, twin.unit) in taken:
-                yield f"twin {twin.id}: unit {twin.unit} of {twin.line} is taken"
-            taken.add((twin.line, twin.unit))
-            if isinstance(twin, MeterOptions) and twin.relays not in relays:
-                yield f"twin {twin.id}: there is no relay module {twin.relays}"
-        for item in self.fault:
-            known = next((twin for twin in self.twin if twin.id == item.twin), None)
-            if known is None:
-                yield f"fault {item.fault.name}: there is no twin {item.twin}"
-            elif known.line in lines and lines[known.line].medium not in item.fault.media:
-                yield f"fault {item.fault.name} of {item.twin}: {misfit(item.fault)}"
+            media = TWINS[twin.kind].media
+            if line.medium not in media:
+                yield f"twin {twin.id}: {twin.kind} hangs on {_listed(media)} lines only"
+            # On RS-485 two devices with one address are a fault that happens; elsewhere not.
+            place = (twin.line, twin.place)
+            if line.medium != "serial" and twin.place is not None and place in taken:
+                yield f"twin {twin.id}: {twin.place_name} of {twin.line} is taken"
+            taken.add(place)
+            for name, kind in twin.looks_at.items():
+                if name not in twins or twins[name].kind != kind:
+                    yield f"twin {twin.id}: there is no {kind} {name}"
 
 
-def misfit(fault: Fault) -> str:
-    """Return the sentence for a fault on a medium it does not apply to."""
-    return f"it applies to {', '.join(sorted(fault.media))} lines only"
+def misfit(fault: Fault, kind: str, medium: str) -> str | None:
+    """Return the sentence for a fault that means nothing for such a twin on such a line."""
+    if fault.name in TWINS[kind].without:
+        return f"it means nothing for {kind}"
+    if fault.media is not None and medium not in fault.media:
+        return f"it applies to {_listed(fault.media)} lines only"
+    return None
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(sorted(names))
 
 
 class SceneError(ValueError):

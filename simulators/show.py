@@ -10,7 +10,7 @@ from rich.text import Text
 
 from simulators.faults import FAULTS, options_of
 from simulators.lines.proxy import Direction, LinkProxy
-from simulators.running import Running, RunningTcp
+from simulators.running import Running
 from simulators.twin import Twin
 
 
@@ -25,19 +25,11 @@ def scene_view(running: Running, running_s: float) -> RenderableType:
     for header in ("line", "medium", "address", "state"):
         lines.add_column(header)
     for name, line in running.lines.items():
-        if isinstance(line, RunningTcp):
-            address = f"{line.address.host}:{line.address.port}"
-            state = "listening" if line.server.listening else "refuses"
-        else:
-            address = f"{line.address.path} at {line.address.baud_rate} Bd"
-            state = "plugged in" if line.pty.plugged else "unplugged"
-            if line.hub.collisions:
-                state += f", {line.hub.collisions} collisions"
-        lines.add_row(name, line.medium, address, state)
+        lines.add_row(name, line.medium, *line.words())
     twins = Table(title="twins", title_justify="left")
     twins.add_column("twin")
     twins.add_column("line")
-    for header in ("unit", "requests", "answered", "struck", "counter"):
+    for header in ("address", "requests", "answered", "struck", "counter"):
         twins.add_column(header, justify="right")
     twins.add_column("faults")
     for name, twin in running.twins.items():
@@ -47,14 +39,9 @@ def scene_view(running: Running, running_s: float) -> RenderableType:
 
 def _figures(twin: Twin) -> tuple[str, ...]:
     counts = twin.counts
-    numbers = (
-        twin.about().get("unit", ""),
-        counts.requests,
-        counts.answered,
-        counts.struck,
-        twin.answers,
-    )
-    return tuple(f"{number:,}" for number in numbers)
+    address = ", ".join(map(str, twin.about().values()))
+    numbers = (counts.requests, counts.answered, counts.struck, twin.answers)
+    return address, *(f"{number:,}" for number in numbers)
 
 
 def _faults(twin: Twin) -> Text:
@@ -72,7 +59,7 @@ def faults_view() -> RenderableType:
         table.add_row(
             name,
             Group(Text(kind.en), Text(kind.ru, style="dim")),
-            "\n".join(sorted(kind.media)),
+            "any" if kind.media is None else "\n".join(sorted(kind.media)),
             _options(options_of(kind())),
         )
     return table

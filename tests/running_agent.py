@@ -18,7 +18,9 @@ from typing import Any, Final
 from gateway.local_api.control import Answer, ask, control_path
 from gateway.model.stream import Stream
 from provisioning.authority import Authority
-from simulators.running import Running, RunningTcp, SerialAddress, run_scene
+from simulators.lines.kinds import SerialAddress
+from simulators.modbus.kinds import RunningTcp
+from simulators.running import Running, run_scene
 from simulators.scene import parse_scene
 from tests.broker import free_port
 from tests.opened_store import opened

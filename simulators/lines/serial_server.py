@@ -48,6 +48,3 @@ class SerialServer:
             self._slaves[twin.name].end.say(held.rng.randbytes(fault.size))
         loop = asyncio.get_running_loop()
         loop.call_later(fault.every_s, self._burst, twin, held, fault)
-
-    async def refresh(self) -> None:
-        """Have nothing to do: a slave that is off just does not answer."""

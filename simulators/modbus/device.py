@@ -3,37 +3,36 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from random import Random
 from typing import Annotated, Final, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from gateway.model.ids import NAME_PATTERN
 from simulators.modbus.memory import Memory
 from simulators.modbus.pdu import Function, Identity, ReadRange
+from simulators.options import SerialTwinOptions
 
 ANSWERS_WORDS: Final = 2
 """Registers of the counter of answers: 32 bits, big-endian."""
 DAY_S: Final = 86_400.0
 HOUR_S: Final = 3_600.0
 
-Name = Annotated[str, Field(pattern=NAME_PATTERN)]
 
+class TwinOptions(SerialTwinOptions):
+    """What every Modbus twin in a scene says of itself."""
 
-class TwinOptions(BaseModel):
-    """What every twin in a scene says of itself."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    id: Name = Field(description="name of the twin, one in a scene")
-    line: Name = Field(description="id of the line it hangs on")
-    kind: str
     unit: int = Field(default=1, ge=1, le=247, description="Modbus unit identifier")
-    baud_rate: int | None = Field(
-        default=None, ge=300, le=1_000_000, description="bits a second, if not those of its line"
-    )
-    seed: int = Field(default=1, ge=0, description="of its random numbers")
+
+    @property
+    def place(self) -> Hashable:
+        """Return the unit: on TCP no other device may have it."""
+        return self.unit
+
+    @property
+    def place_name(self) -> str:
+        """Return the unit in words."""
+        return f"unit {self.unit}"
 
 
 class Device(Protocol):

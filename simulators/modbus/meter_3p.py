@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final, Literal
@@ -19,7 +19,6 @@ from simulators.modbus.device import (
     DAY_S,
     HOUR_S,
     DayLength,
-    Name,
     StartHour,
     Switches,
     TwinOptions,
@@ -28,6 +27,7 @@ from simulators.modbus.device import (
     wander,
 )
 from simulators.modbus.memory import Memory, Words
+from simulators.options import Name
 
 MODEL: Final = "demo-meter-3p"
 PHASES: Final = 3
@@ -65,6 +65,11 @@ class MeterOptions(TwinOptions):
     tamper: bool = Field(default=False, description="the cover was opened")
     start_hour: StartHour = 20.0
     day_s: DayLength = DAY_S
+
+    @property
+    def looks_at(self) -> Mapping[str, str]:
+        """Return the relay module that switches its lamps."""
+        return {} if self.relays is None else {self.relays: "relay-4"}
 
 
 @dataclass(frozen=True, slots=True)

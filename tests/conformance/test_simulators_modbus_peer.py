@@ -12,7 +12,9 @@ from pymodbus.client import ModbusSerialClient, ModbusTcpClient
 from pymodbus.pdu.mei_message import ReadDeviceInformationResponse
 
 from simulators.faults import Refuse
-from simulators.running import RunningSerial, RunningTcp, run_scene
+from simulators.lines.kinds import RunningSerial
+from simulators.modbus.kinds import RunningTcp
+from simulators.running import run_scene
 from simulators.scene import load_scene, parse_scene
 
 T = TypeVar("T")

@@ -48,8 +48,10 @@ from simulators.faults import (
     Slow,
     WrongUnit,
 )
+from simulators.lines.kinds import RunningSerial
+from simulators.modbus.kinds import RunningTcp
 from simulators.modbus.memory import Memory
-from simulators.running import Running, RunningSerial, RunningTcp, run_scene
+from simulators.running import Running, run_scene
 from simulators.scene import parse_scene
 from tests.checked_options import checked, modbus_device
 
@@ -327,7 +329,7 @@ FAULTS: dict[str, tuple[Fault, tuple[type[BaseException | None], ...]]] = {
         (medium, name)
         for name, (fault, _) in FAULTS.items()
         for medium in SCENES
-        if medium in fault.media
+        if fault.fits(medium)
     ],
     indirect=["site"],
 )

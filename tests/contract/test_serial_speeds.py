@@ -14,7 +14,8 @@ from drivers.modbus.driver import Modbus
 from gateway.model.driver import Medium
 from gateway.model.errors import DeviceError
 from gateway.model.ids import LineId
-from simulators.running import Running, RunningSerial, run_scene
+from simulators.lines.kinds import RunningSerial
+from simulators.running import Running, run_scene
 from simulators.scene import parse_scene
 from tests.checked_options import modbus_device
 

@@ -24,9 +24,11 @@ from simulators.faults import (
     Slow,
     WrongUnit,
 )
+from simulators.lines.kinds import RunningSerial
 from simulators.modbus import mbap, rtu
+from simulators.modbus.kinds import RunningTcp
 from simulators.orders import carry_out, read_order
-from simulators.running import Running, RunningSerial, RunningTcp, run_scene
+from simulators.running import Running, run_scene
 from simulators.scene import parse_scene
 
 SCENE = """

@@ -1,0 +1,16 @@
+"""Every kind of twin and of line that a scene may name. A family adds its lists here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import chain
+from typing import Final
+
+from simulators.grounds import Kind, LineKind
+from simulators.lines import kinds as lines
+from simulators.modbus import kinds as modbus
+
+TWINS: Final[Mapping[str, Kind]] = {kind.name: kind for kind in chain(modbus.KINDS)}
+LINES: Final[Mapping[str, LineKind]] = {
+    kind.name: kind for kind in chain(lines.LINES, modbus.LINES)
+}
