@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 from typing import Protocol, runtime_checkable
 
 from drivers.media.characters import Characters
@@ -53,6 +53,18 @@ class ByteLine(Medium, Protocol):
     @property
     def generation(self) -> int:
         """Return how often the port was opened: after that, everybody on it may have changed."""
+        ...
+
+    def listen(self, hear: Callable[[bytes], None]) -> None:
+        """Have `hear` called in the loop with whatever comes while nobody waits for an answer.
+
+        For a device that talks by itself; it sets the speed of its line. Its bytes come in pieces
+        of any size. While an exchange is under way they go to that exchange, whose framing passes
+        over them.
+
+        Raises:
+            ValueError: another device of this line talks by itself already.
+        """
         ...
 
     async def exchange(

@@ -6,6 +6,7 @@ An exchange costs one future, one timer and one call of the reader; nothing here
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import ClassVar, Final
 
 from drivers.media.characters import Characters
@@ -26,6 +27,7 @@ NEVER_SILENT_S: Final = 0.5
 
 _SHOWN: Final = 64
 _ECHO_KNOWN: Final = 4
+_CHUNKS_AT_MOST: Final = 16
 
 
 class Line(Port):
@@ -69,6 +71,18 @@ class Line(Port):
         self._dirty = False
         self._unasked = 0
         self._silences = 0
+        self._hear: Callable[[bytes], None] | None = None
+
+    def listen(self, hear: Callable[[bytes], None]) -> None:
+        """Hand over what nobody asked for; see `ByteLine.listen`.
+
+        Raises:
+            ValueError: another device of this line talks by itself already.
+        """
+        if self._hear is not None:
+            msg = f"line {self._id}: two devices on it talk by themselves; give one its own line"
+            raise ValueError(msg)
+        self._hear = hear
 
     # Before the request
 
@@ -315,8 +329,23 @@ class Line(Port):
         if self._future is not None and not self._future.done():
             self._future.set_exception(error)
 
+    def _drain(self) -> None:
+        """Take out what lies in the port before a request: nobody's, or the talker's."""
+        for _ in range(_CHUNKS_AT_MOST):
+            data = self._take()
+            if not data:
+                return
+            if self._hear is not None:
+                self._hear(data)
+
     def _take_unasked(self, data: bytes) -> None:
-        """Look for late answers in what nobody asks for just now, and drop the rest."""
+        """Look for late answers in what nobody asks for just now, and drop the rest.
+
+        On a line where a device talks by itself that is what it says.
+        """
+        if self._hear is not None:
+            self._hear(data)
+            return
         self._dirty = True
         self._unasked += len(data)
         if self._unasked > FLOOD:

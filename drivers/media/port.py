@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
@@ -16,7 +17,6 @@ from gateway.model.errors import BusUnavailableError
 from gateway.model.ids import LineId
 
 _CHUNK: Final = 4096
-_CHUNKS_AT_MOST: Final = 16
 
 
 class Channel(Protocol):
@@ -64,6 +64,7 @@ class Port(ABC):
         self._opening: Final = asyncio.Lock()
         self._channel: Channel | None = None
         self._generation = 0
+        self._tell_lost: Callable[[BusUnavailableError], None] | None = None
         self._loop: asyncio.AbstractEventLoop
         self._unsent = b""
 
@@ -81,6 +82,10 @@ class Port(ABC):
     def generation(self) -> int:
         """Return how often the port was opened."""
         return self._generation
+
+    def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
+        """Have `tell` called when the port is lost, whether or not anybody is asking."""
+        self._tell_lost = tell
 
     # For a kind of port
 
@@ -131,9 +136,9 @@ class Port(ABC):
     async def close(self) -> None:
         """Close the port; does nothing when it is closed. Whoever waits for an answer is told."""
         async with self._opening:
-            self._lose("was closed")
+            self._lose("was closed", on_purpose=True)
 
-    def _lose(self, reason: str) -> None:
+    def _lose(self, reason: str, *, on_purpose: bool = False) -> None:
         """Close the port at once and tell whoever waits."""
         channel, self._channel = self._channel, None
         if channel is not None:
@@ -142,7 +147,10 @@ class Port(ABC):
                 self._loop.remove_writer(channel.fileno())
             channel.close()
         self._unsent = b""
-        self._lost(BusUnavailableError(f"line {self._id}: {self._place} {reason}"))
+        error = BusUnavailableError(f"line {self._id}: {self._place} {reason}")
+        self._lost(error)
+        if channel is not None and not on_purpose and self._tell_lost is not None:
+            self._tell_lost(error)
 
     # Sending and receiving
 
@@ -196,9 +204,3 @@ class Port(ABC):
             self._lose(f"was closed by the far end: {self._when_closed}")
         self._statistics.bytes_received += len(data)
         return data
-
-    def _drain(self) -> None:
-        """Throw away what lies in the port, which may turn out to be gone."""
-        for _ in range(_CHUNKS_AT_MOST):
-            if not self._take():
-                return

@@ -594,3 +594,71 @@ def test_after_any_bytes_the_line_gives_the_next_answer(noise: list[bytes]) -> N
             return await ask(line, b"b", B)
 
     assert play(PairLine(), scene) == b"B1."
+
+
+# Devices that talk by themselves
+
+
+def test_what_a_talker_says_is_handed_over_also_around_an_exchange() -> None:
+    async def scene(line: PairLine) -> tuple[bytes, bytes]:
+        told = bytearray()
+        line.listen(told.extend)
+        await line.open()
+        line.say(b"one,")
+        await asyncio.sleep(0.01)
+        line.say(b"two,")  # lies in the port when the request is made
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(replies(line, b"A1."))
+            answer = await ask(line, b"a")
+        line.say(b"three,")
+        await asyncio.sleep(0.01)
+        return answer, bytes(told)
+
+    assert play(PairLine(), scene) == (b"A1.", b"one,two,three,")
+
+
+def test_a_talker_is_no_flood_and_keeps_nobody_from_asking() -> None:
+    async def scene(line: PairLine) -> tuple[bytes, int, int]:
+        told = bytearray()
+        line.listen(told.extend)
+        await line.open()
+        for _ in range(FLOOD // 4096 + 1):
+            line.say(b"#" * 4096)
+            await asyncio.sleep(0.001)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(replies(line, b"A1."))
+            return await ask(line, b"a"), line.generation, len(told)
+
+    assert play(PairLine(), scene) == (b"A1.", 1, FLOOD + 4096)
+
+
+def test_a_line_has_one_talker() -> None:
+    line = PairLine()
+    line.listen(bytearray().extend)
+    with pytest.raises(ValueError, match="talk by themselves"):
+        line.listen(bytearray().extend)
+
+
+def test_a_port_that_is_lost_while_nobody_asks_is_told_once() -> None:
+    async def scene(line: PairLine) -> list[str]:
+        told: list[str] = []
+        line.when_lost(lambda error: told.append(str(error)))
+        await line.open()
+        line.far.close()
+        await asyncio.sleep(0.01)
+        return told
+
+    (told,) = play(PairLine(), scene)
+    assert "look at the pair" in told
+
+
+def test_a_port_that_is_closed_on_purpose_is_not_told() -> None:
+    async def scene(line: PairLine) -> list[BusUnavailableError]:
+        told: list[BusUnavailableError] = []
+        line.when_lost(told.append)
+        await line.open()
+        await line.close()
+        await asyncio.sleep(0.01)
+        return told
+
+    assert play(PairLine(), scene) == []
