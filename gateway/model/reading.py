@@ -52,6 +52,10 @@ class Cause(IntEnum):
     """Not asked in time (the line is too busy, the device backs off)."""
     UNKNOWN_STATE = 9
     """A state number that the profile does not name."""
+    ESTIMATED = 10
+    """The device itself is not sure: it warms up, settles, or reckons without measuring."""
+    IMPLAUSIBLE = 11
+    """It contradicts what was known before: a jump faster than anything can go."""
 
 
 class Flag(NamedTuple):

@@ -11,6 +11,7 @@ UNITS: Final[dict[str, str]] = {
     "1": "a plain number, a state or a ratio",
     "%": "percent",
     "{count}": "things counted",
+    "{count}/dL": "particles in a tenth of a litre",
     "A": "electric current, ampere",
     "A.h": "charge, ampere hour",
     "Cel": "temperature, degree Celsius",

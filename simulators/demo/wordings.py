@@ -42,6 +42,8 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
     "out_of_range": ("вне пределов", "out of range"),
     "stale": ("устарело", "stale"),
     "unknown_state": ("неизвестное состояние", "unknown state"),
+    "estimated": ("оценка прибора", "estimated"),
+    "implausible": ("неправдоподобно", "implausible"),
     "none": ("нет", "none"),
     "rate": ("показаний в секунду", "readings a second"),
     "sealed": ("отправлено байт на показание", "bytes sent a reading"),

@@ -42,6 +42,8 @@ CAUSES = (
     "out of range",
     "stale",
     "unknown state",
+    "estimated",
+    "implausible",
 )
 
 app = typer.Typer(help="The receiver: opens, checks, stores, acknowledges.", no_args_is_help=True)
