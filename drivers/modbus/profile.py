@@ -7,15 +7,18 @@ with its line.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
+from drivers.modbus.encode import as_bool, encode_value
 from drivers.modbus.fields import MappedPoint, Span
+from drivers.modbus.identify import Identification
 from drivers.modbus.plan import overlap
+from drivers.modbus.point_schema import PointModel
 from drivers.modbus.register_map import RegisterMap
-from drivers.modbus.schema import PointModel, ProfileModel, VectorModel
+from drivers.modbus.schema import ProfileModel, VectorModel
 from drivers.profiles.header import Texts
 from drivers.profiles.reading import (
     SHIPPED,
@@ -25,7 +28,8 @@ from drivers.profiles.reading import (
     find_profile,
     read_text,
 )
-from gateway.model.ids import PointId
+from gateway.model.errors import CommandRefusedError
+from gateway.model.ids import OPERATIONS, PERSONAL, PointId
 
 PROTOCOL: Final = "modbus"
 
@@ -38,8 +42,20 @@ class Profile:
 
     map: RegisterMap
     """All that the driver needs of it."""
-    title: Texts
-    vectors: Sequence[VectorModel] = field(default_factory=tuple)
+    identification: Identification
+    """All that who looks for devices needs of it."""
+    model: ProfileModel
+    """What stands in the file."""
+
+    @property
+    def title(self) -> Texts:
+        """Return what a person calls the model."""
+        return self.model.title
+
+    @property
+    def vectors(self) -> Sequence[VectorModel]:
+        """Return the test vectors."""
+        return self.model.vector
 
 
 def load_profile(name: str, site_dir: Path | None) -> Profile:
@@ -87,8 +103,9 @@ def _build(model: ProfileModel) -> Profile:
         periods=periods,
         points={PointId(point.name): _point(model, point) for point in model.point},
         groups=groups,
+        safe={PointId(each.name): each.safe for each in model.point if each.safe is not None},
     )
-    return Profile(register_map, model.title, tuple(model.vector))
+    return Profile(register_map, model.identify.build(), model)
 
 
 def _point(model: ProfileModel, point: PointModel) -> MappedPoint:
@@ -111,11 +128,47 @@ def _contradictions(model: ProfileModel) -> list[tuple[Loc, str]]:
             )
     if unknown := model.unknown_personal(frozenset(first)):
         found.append((("personal",), unknown))
+    for place, point in enumerate(model.point):
+        found += [(("point", place, option), says) for option, says in _odd(model, point)]
     found += _overlaps(model.point, model.limits.never_spans())
+    found += _odd_identification(model, frozenset(first))
     for place, vector in enumerate(model.vector):
         strange = sorted({*vector.values, *vector.flags} - set(first))
         if strange:
             found.append((("vector", place), f"no such points: {', '.join(strange)}"))
+    return found
+
+
+def _odd(model: ProfileModel, point: PointModel) -> list[tuple[str, str]]:
+    """Find options of a point that do not go with the rest: the option, and a sentence."""
+    found: list[tuple[str, str]] = []
+    if point.name in model.personal and point.audience not in {OPERATIONS, PERSONAL}:
+        found.append(("audience", f"{point.name} is personal: it belongs to {PERSONAL}"))
+    if point.safe is not None:
+        mapped = point.build()
+        try:
+            if mapped.field.span.table.bits:
+                as_bool(mapped.point, point.safe)
+            else:
+                encode_value(mapped, point.safe)
+        except CommandRefusedError as error:
+            found.append(("safe", str(error)))
+    return found
+
+
+def _odd_identification(model: ProfileModel, names: frozenset[str]) -> list[tuple[Loc, str]]:
+    """Find what identification asks of points and registers that are not there for it."""
+    found: list[tuple[Loc, str]] = [
+        (("identify", "plausible", place, "point"), f"no such point: {each.point}")
+        for place, each in enumerate(model.identify.plausible)
+        if each.point not in names
+    ]
+    found += [
+        (("identify", "signature", place), f"lies in {span}, which is never to be read")
+        for place, each in enumerate(model.identify.signature)
+        for span in model.limits.never_spans()
+        if overlap(each.span, span)
+    ]
     return found
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from drivers.modbus.fields import MappedPoint
 from drivers.modbus.plan import Limits
 from gateway.model.ids import PointId
-from gateway.model.reading import PointTable
+from gateway.model.reading import PointTable, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class RegisterMap:
     points: Mapping[PointId, MappedPoint]
     groups: Mapping[PointId, str]
     """The group of each point."""
+    safe: Mapping[PointId, Value] = field(default_factory=dict)
+    """What actuators are set to when nobody is in charge of them."""
     _tables: dict[tuple[PointId, ...], PointTable] = field(
         default_factory=dict, repr=False, compare=False
     )

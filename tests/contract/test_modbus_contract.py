@@ -19,7 +19,7 @@ from pydantic import BaseModel, TypeAdapter, ValidationError
 
 from drivers.media import serial_line, tcp_line
 from drivers.media.line import Line
-from drivers.modbus import driver, schema
+from drivers.modbus import driver, identify_schema, point_schema, schema
 from drivers.modbus.config import ModbusConfig
 from drivers.modbus.driver import Modbus
 from drivers.modbus.profile import SHIPPED, load_profile
@@ -448,7 +448,11 @@ def test_an_unknown_option_is_refused(name: str) -> None:
         (tcp_line.TcpLineConfig, Path(tcp_line.__file__).parent / "README.md"),
         (schema.ProfileModel, README),
         (schema.LimitsModel, README),
-        (schema.PointModel, README),
+        (point_schema.PointModel, README),
+        (identify_schema.IdentifyModel, README),
+        (identify_schema.ObjectModel, README),
+        (identify_schema.SignatureModel, README),
+        (identify_schema.PlausibleModel, README),
         (schema.VectorModel, README),
     ],
 )
