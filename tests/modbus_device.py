@@ -7,7 +7,7 @@ MBAP and hands every answer to the framing that the driver gave it.
 from __future__ import annotations
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from drivers.media.characters import Characters
@@ -97,6 +97,11 @@ class DeviceLine:
 
     async def close(self) -> None:
         """Stay open."""
+
+    def listen(self, hear: Callable[[bytes], None]) -> None:
+        """Refuse: a Modbus device never talks by itself."""
+        msg = f"{hear}: nothing is heard here"
+        raise ValueError(msg)
 
     async def exchange(
         self,

@@ -8,10 +8,10 @@ times are those of the running loop.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from gateway.model.driver import PollGroup
+from gateway.model.driver import Ear, PollGroup
 from gateway.model.errors import (
     BusUnavailableError,
     CommandRefusedError,
@@ -81,6 +81,7 @@ class ScriptedLine:
         self.connects: list[float] = []
         self._opening = asyncio.Lock()
         self._turn = asyncio.Lock()
+        self._tell_lost: Callable[[BusUnavailableError], None] | None = None
 
     async def open(self) -> None:
         async with self._opening:
@@ -95,6 +96,15 @@ class ScriptedLine:
 
     async def close(self) -> None:
         self.is_open = False
+
+    def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
+        self._tell_lost = tell
+
+    def pull_out(self) -> None:
+        """Unplug the adapter: whoever listens to its loss is told at once."""
+        self.plugged_in = self.is_open = False
+        if self._tell_lost is not None:
+            self._tell_lost(BusUnavailableError(f"line {self.id} is gone"))
 
     async def exchange(self, device: str, request: str) -> str:
         """Send `request` to `device` and return its answer; raise as a medium does."""
@@ -156,6 +166,33 @@ class TextMeter:
         return answer
 
 
+class Talker:
+    """A driver of a device that tells by itself: what it says is put into its mouth."""
+
+    ear: Ear
+
+    def __init__(self, _line: ScriptedLine, _device: str, groups: Sequence[PollGroup]) -> None:
+        self.groups: Sequence[PollGroup] = groups
+
+    def attend(self, ear: Ear) -> None:
+        self.ear = ear
+
+    def say(self, value: float, group: int = 0) -> None:
+        self.ear.heard(self.groups[group], Sample((value,)))
+
+
+class TalkingMeter(TextMeter):
+    """A driver of a device that is asked for one group and tells the other by itself."""
+
+    ear: Ear
+
+    def attend(self, ear: Ear) -> None:
+        self.ear = ear
+
+    def say(self, value: float, group: int) -> None:
+        self.ear.heard(self.groups[group], Sample((value,)))
+
+
 class ReadOnlyMeter:
     """A driver without `write` over the same devices."""
 
@@ -205,7 +242,9 @@ class BrokenMeter(TextMeter):
         raise ValueError(msg)
 
 
-def group_of(name: str, points: Sequence[Point | str], period_s: float = 1.0) -> PollGroup:
+def group_of(
+    name: str, points: Sequence[Point | str], period_s: float = 1.0, *, told: bool = False
+) -> PollGroup:
     """Return a poll group; a point given by name is a plain number."""
     made = (Point(PointId(point)) if isinstance(point, str) else point for point in points)
-    return PollGroup(name, PointTable(*made), period_s)
+    return PollGroup(name, PointTable(*made), period_s, told)

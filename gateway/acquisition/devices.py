@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gateway.acquisition.outage import Outage
 from gateway.acquisition.reporting import Reporter
 from gateway.acquisition.schedule import Job
-from gateway.model.driver import PolledDriver, PollGroup, RememberingDriver
+from gateway.model.driver import Driver, PolledDriver, PollGroup, RememberingDriver
 from gateway.model.ids import DeviceId
-from gateway.model.reading import Cause
+from gateway.model.reading import Cause, Sample
 
 Memory = Mapping[str, Any]  # Any: plain JSON values, the driver's own
 
@@ -31,7 +31,7 @@ class PolledDevice:
     """
 
     id: DeviceId
-    driver: PolledDriver
+    driver: Driver
     retries: int = 2
     heartbeat_s: float | None = None
     period_s: float | None = None
@@ -39,7 +39,7 @@ class PolledDevice:
     memory: Memory | None = None
 
     def period_of(self, group: PollGroup) -> float:
-        """Return how often to ask a group, in seconds."""
+        """Return how often to ask a group, in seconds, or how long it may be silent."""
         return self.periods.get(group.name, self.period_s or group.period_s)
 
 
@@ -49,6 +49,8 @@ class Counters:
 
     polls: int = 0
     """Answered or not, each attempt counts."""
+    heard: int = 0
+    """Groups that the device told by itself."""
     no_response: int = 0
     frame: int = 0
     rejected: int = 0
@@ -68,12 +70,18 @@ class Watched:
     device: PolledDevice
     remembering: RememberingDriver | None
     counters: Counters = field(default_factory=Counters)
-    feeds: list[Feed] = field(default_factory=list)
+    polled: list[PolledFeed] = field(default_factory=list)
+    told: list[ToldFeed] = field(default_factory=list)
     outage: Outage = field(default_factory=Outage)
     cause: Cause = Cause.NO_RESPONSE
     """Why it is lost: that of the first failure, so that noise does not change it each time."""
     broken: bool = False
     """Its driver failed in a way that no driver should, and that was said."""
+
+    @property
+    def feeds(self) -> Sequence[Feed]:
+        """Return all groups of the device."""
+        return [*self.polled, *self.told]
 
 
 @dataclass(slots=True, eq=False)
@@ -82,22 +90,53 @@ class Feed:
 
     watched: Watched
     group: PollGroup
-    job: Job
+    period_s: float
+    """How often it is asked, or how long it may be silent."""
     reporter: Reporter
     cause: Cause = Cause.NONE
     """Why this group alone is BAD."""
     outage: Outage = field(default_factory=Outage)
 
 
+@dataclass(slots=True, eq=False)
+class PolledFeed(Feed):
+    """A group that is asked."""
+
+    job: Job = field(kw_only=True)
+    driver: PolledDriver = field(kw_only=True)
+
+
+@dataclass(slots=True, eq=False)
+class ToldFeed(Feed):
+    """A group that the device tells by itself."""
+
+    heard_s: float = 0.0
+    """Monotonic seconds when it was heard last, or from when on it is listened for."""
+    last: Sample | None = None
+    """What it told last; None while it is silent for too long."""
+
+
 def watch(device: PolledDevice) -> Watched:
-    """Return the record of a device, its driver reminded of what it had learned."""
+    """Return the record of a device, its driver reminded of what it had learned.
+
+    Raises:
+        TypeError: a group is to be asked, and the driver cannot ask.
+    """
     driver = device.driver
     remembering = driver if isinstance(driver, RememberingDriver) else None
     if remembering is not None and device.memory is not None:
         remembering.recall(device.memory)
     watched = Watched(device, remembering)
     for group in driver.groups:
-        job = Job(device.id, group, device.period_of(group), device.retries)
+        period_s = device.period_of(group)
         reporter = Reporter(group.table, device.heartbeat_s)
-        watched.feeds.append(Feed(watched, group, job, reporter))
+        if group.told:
+            watched.told.append(ToldFeed(watched, group, period_s, reporter))
+        elif isinstance(driver, PolledDriver):
+            job = Job(device.id, group, period_s, device.retries)
+            feed = PolledFeed(watched, group, period_s, reporter, job=job, driver=driver)
+            watched.polled.append(feed)
+        else:
+            msg = f"{device.id}: group {group.name} is not told, and the driver cannot ask for it"
+            raise TypeError(msg)
     return watched

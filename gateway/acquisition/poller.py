@@ -10,13 +10,22 @@ from random import Random
 from secrets import token_hex
 from typing import Final
 
-from gateway.acquisition.devices import Counters, Feed, Memory, PolledDevice, Watched, watch
+from gateway.acquisition.devices import (
+    Counters,
+    Memory,
+    PolledDevice,
+    PolledFeed,
+    ToldFeed,
+    Watched,
+    watch,
+)
+from gateway.acquisition.hearing import DeviceEar, Silences
 from gateway.acquisition.qualify import Qualifier, cause_of, reading_of
 from gateway.acquisition.schedule import Job, PollPlan, Wait
 from gateway.acquisition.writing import Order, carry_out
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, Outcome
-from gateway.model.driver import Medium, PlanningDriver
+from gateway.model.driver import ListeningDriver, LosingMedium, Medium, PlanningDriver
 from gateway.model.errors import (
     BusUnavailableError,
     DeviceError,
@@ -75,18 +84,52 @@ class Poller:
         self._remember: Final = remember
         self._random: Final = random or Random()  # noqa: S311 - jitter is no secret
         self._devices: Final = {device.id: watch(device) for device in devices}
-        self._feeds: Final[dict[Job, Feed]] = {
-            feed.job: feed for watched in self._devices.values() for feed in watched.feeds
+        self._feeds: Final[dict[Job, PolledFeed]] = {
+            feed.job: feed for watched in self._devices.values() for feed in watched.polled
         }
+        self._all_feeds: Final = [f for watched in self._devices.values() for f in watched.feeds]
         self._plan: Final = PollPlan(self._feeds, clock.monotonic_s())
-        points = (point for feed in self._feeds.values() for point in feed.group.table)
+        points = (point for feed in self._all_feeds for point in feed.group.table)
         self._private: Final = any(point.audience != OPERATIONS for point in points)
         self._qualifier: Final = Qualifier(line.id, clock, deliver, happened, private=self._private)
+        self._silences: Final = Silences(self._devices.values(), self._qualifier)
+        self._hearing: Final[dict[ToldFeed, asyncio.Future[None]]] = {}
+        """Who waits for a group to be heard."""
+        self._loss: BusUnavailableError | None = None
+        """The line was lost while nobody asked, and that was not looked at yet."""
+        self._listen(happened)
         self._losses = 0
         """Of the line, since the last answer on it."""
-        self._in_hand: Feed | None = None
+        self._in_hand: PolledFeed | None = None
         self._waker: asyncio.Future[None] | None = None
         self._expected_by = math.inf
+
+    def _listen(self, happened: Callable[[Event], None]) -> None:
+        """Give an ear to every device that tells by itself."""
+        listens = False
+        for watched in self._devices.values():
+            driver = watched.device.driver
+            if isinstance(driver, ListeningDriver):
+                listens = True
+                ear = DeviceEar(watched, self._qualifier, self._clock, happened, self._heard)
+                driver.attend(ear)
+        if listens and isinstance(self._line, LosingMedium):
+            self._line.when_lost(self._lost_between)
+
+    def _heard(self, feed: ToldFeed) -> None:
+        self._losses = 0
+        waiting = self._hearing.get(feed)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(None)
+        watched = feed.watched
+        if watched.polled and self._plan.is_away(watched.device.id):
+            self._hurry(watched.polled)
+        if watched.remembering is not None:
+            self._note(watched)
+
+    def _lost_between(self, error: BusUnavailableError) -> None:
+        self._loss = error
+        self._wake()
 
     # What others ask
 
@@ -99,7 +142,7 @@ class Poller:
     def counters(self) -> Mapping[DeviceId, Counters]:
         """Return what became of the polls so far, by device."""
         for watched in self._devices.values():
-            tallies = [self._plan.tally(feed.job) for feed in watched.feeds]
+            tallies = [self._plan.tally(feed.job) for feed in watched.polled]
             watched.counters.late = sum(tally.late for tally in tallies)
             watched.counters.skipped = sum(tally.skipped for tally in tallies)
         return {name: watched.counters for name, watched in self._devices.items()}
@@ -143,22 +186,37 @@ class Poller:
         attempts = 1 + watched.device.retries
         readings = []
         answered = False
-        for feed in watched.feeds:
+        for feed in watched.polled:
             sample, there = await self._ask(feed, attempts)
             readings.append(reading_of(feed, self._clock.now(), sample))
             answered = answered or there
             attempts = attempts if there else 1
-        if answered and self._plan.is_away(device):
-            self._hurry(watched.feeds)
+        for told in watched.told:
+            sample = await self._hear(told)
+            readings.append(reading_of(told, self._clock.now(), sample))
+        if answered and watched.polled and self._plan.is_away(device):
+            self._hurry(watched.polled)
         return readings
 
-    async def _ask(self, feed: Feed, attempts: int) -> tuple[Sample, bool]:
+    async def _hear(self, feed: ToldFeed) -> Sample:
+        """Return what a group told last, or tells within the silence that it may keep."""
+        if feed.last is None:
+            try:
+                await self._line.open()
+            except BusUnavailableError:
+                return all_bad(feed.group.table, Cause.LINE_DOWN)
+            waiting = self._hearing.setdefault(feed, asyncio.get_running_loop().create_future())
+            await asyncio.wait([waiting], timeout=feed.period_s)
+            self._hearing.pop(feed, None)
+        return feed.last or all_bad(feed.group.table, Cause.NO_RESPONSE)
+
+    async def _ask(self, feed: PolledFeed, attempts: int) -> tuple[Sample, bool]:
         """Return what came of one group, and whether the device was there."""
         cause = Cause.NO_RESPONSE
         for _ in range(attempts):
             try:
                 await self._line.open()
-                return await feed.watched.device.driver.poll(feed.group), True
+                return await feed.driver.poll(feed.group), True
             except (DeviceRejectedError, DeviceFaultError) as error:
                 return all_bad(feed.group.table, cause_of(error)), True
             except BusUnavailableError:
@@ -190,8 +248,8 @@ class Poller:
         if watched is None:
             reason = f"line {self._line.id} has no device {device}"
             return CommandResult(command.id, Outcome.REFUSED, self._clock.now(), reason)
-        feeds = [feed for feed in watched.feeds if point in feed.group.table]
-        tables = [feed.group.table for feed in feeds]
+        feeds = [feed for feed in watched.polled if point in feed.group.table]
+        tables = [feed.group.table for feed in watched.feeds if point in feed.group.table]
         known = next((table.points[table.index(point)] for table in tables), None)
         driver = watched.device.driver
         order = Order(command, self._line, driver, known, private=self._private)
@@ -200,7 +258,7 @@ class Poller:
             self._hurry(feeds)
         return result
 
-    def _hurry(self, feeds: Sequence[Feed]) -> None:
+    def _hurry(self, feeds: Sequence[PolledFeed]) -> None:
         self._plan.hurry([feed.job for feed in feeds], self._clock.monotonic_s())
         self._wake()
 
@@ -214,7 +272,9 @@ class Poller:
         try:
             while True:
                 await self._open()
-                self._plan.restart(self._clock.monotonic_s())
+                now = self._clock.monotonic_s()
+                self._plan.restart(now)
+                self._silences.restart(now)
                 while (broken := await contain(self._take_turns())) is not None:
                     self._blame(broken)
         finally:
@@ -230,6 +290,7 @@ class Poller:
             if outage.since_s is not None:
                 delay = min(FIRST_REOPEN_S * (1 << min(self._losses - 1, 10)), LONGEST_REOPEN_S)
                 await asyncio.sleep(delay * (1 + _JITTER * self._random.random()))
+            self._loss = None
             try:
                 await self._line.open()
             except BusUnavailableError as error:
@@ -241,7 +302,7 @@ class Poller:
 
     async def _line_lost(self, error: BusUnavailableError) -> None:
         self._losses += 1
-        self._qualifier.line_lost(self._feeds.values(), error)
+        self._qualifier.line_lost(self._all_feeds, error)
         await self._line.close()
 
     # Turns
@@ -252,10 +313,14 @@ class Poller:
         turns = 0
         while True:
             now = clock.monotonic_s()
+            if self._loss is not None:
+                await self._line_lost(self._loss)
+                return
+            self._silences.look(now)
             step = plan.next(now)
             if isinstance(step, Wait):
                 turns = 0
-                await self._pause(now, step.seconds)
+                await self._pause(now, min(step.seconds, self._silences.wait_s(now)))
                 continue
             turns += 1
             if turns % _TURNS_IN_A_ROW == 0:
@@ -267,7 +332,7 @@ class Poller:
             counters.polls += 1
             counters.late_s += step.late_s
             try:
-                sample = await watched.device.driver.poll(feed.group)
+                sample = await feed.driver.poll(feed.group)
             except BusUnavailableError as error:
                 self._in_hand = None
                 await self._line_lost(error)
@@ -284,7 +349,7 @@ class Poller:
             if watched.remembering is not None:
                 self._note(watched)
 
-    def _failed(self, feed: Feed, error: DeviceError) -> None:
+    def _failed(self, feed: PolledFeed, error: DeviceError) -> None:
         now = self._clock.monotonic_s()
         if isinstance(error, DeviceRejectedError | DeviceFaultError):
             self._losses = 0

@@ -120,7 +120,7 @@ class Qualifier:
     def _device_back(self, watched: Watched) -> None:
         duration_s = watched.outage.back(self._clock.monotonic_s())
         if duration_s is not None:
-            missed = sum(int(duration_s / feed.job.period_s) for feed in watched.feeds)
+            missed = sum(int(duration_s / feed.period_s) for feed in watched.feeds)
             args = {"duration_s": duration_s, "missed": missed}
             self._tell("device-back", Severity.INFO, watched.device.id, args)
 

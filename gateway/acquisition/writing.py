@@ -10,7 +10,7 @@ from typing import Final
 from gateway.acquisition.qualify import error_text
 from gateway.model.clock import Clock
 from gateway.model.command import Command, CommandResult, Outcome
-from gateway.model.driver import CommandableDriver, Medium, PolledDriver
+from gateway.model.driver import CommandableDriver, Driver, Medium
 from gateway.model.errors import (
     BusUnavailableError,
     CommandRefusedError,
@@ -53,7 +53,7 @@ class Order:
 
     command: Command
     line: Medium
-    driver: PolledDriver
+    driver: Driver
     point: Point | None
     """As a group of the driver has it; None when it can only be written."""
     private: bool = False
