@@ -41,7 +41,7 @@ class Pull(StrEnum):
 class Edge(Protocol):
     """Takes one level of a pin."""
 
-    def __call__(self, tick_ns: int, level: bool, *, first: bool) -> None:  # noqa: FBT001
+    def __call__(self, tick_ns: int, level: bool, /, *, first: bool) -> None:  # noqa: FBT001
         """Take that the pin has `level` since `tick_ns`; `first`: as found when it was opened."""
         ...
 

@@ -1,0 +1,1 @@
+"""Readers with a Wiegand output on two pins, with keypad or without."""
