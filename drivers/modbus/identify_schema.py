@@ -30,6 +30,12 @@ def _regular(pattern: str | None) -> str | None:
     return pattern
 
 
+def _needs_match(pattern: str, example: str | None) -> None:
+    if example is not None and re.match(pattern, example) is None:
+        msg = f"the example {example!r} does not match the pattern {pattern!r}"
+        raise ValueError(msg)
+
+
 class ObjectModel(Strict):
     """An object of the device identification (function 0x2B/0x0E)."""
 
@@ -37,6 +43,7 @@ class ObjectModel(Strict):
     pattern: str = Field(
         min_length=1, description="regular expression that its text matches from the beginning"
     )
+    example: str | None = Field(default=None, description="a text that a device really gave")
 
     @field_validator("id")
     @classmethod
@@ -56,6 +63,11 @@ class ObjectModel(Strict):
         _regular(pattern)
         return pattern
 
+    @model_validator(mode="after")
+    def _matches(self) -> Self:
+        _needs_match(self.pattern, self.example)
+        return self
+
     @property
     def number(self) -> int:
         """Return the number of the object."""
@@ -71,6 +83,7 @@ class SignatureModel(PlaceModel):
     pattern: str | None = Field(
         default=None, description="regular expression that a string matches from the beginning"
     )
+    example: str | None = Field(default=None, description="a text that a device really gave")
 
     @field_validator("pattern")
     @classmethod
@@ -99,6 +112,7 @@ class SignatureModel(PlaceModel):
         problems += [message for message, wrong in checks.items() if wrong]
         if problems:
             raise ValueError("; ".join(problems))
+        _needs_match(self.pattern or "", self.example)
         return self
 
     def _goes(self, value: Value) -> bool:

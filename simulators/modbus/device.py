@@ -49,8 +49,8 @@ class Device(Protocol):
         ...
 
     @property
-    def answers_at(self) -> ReadRange:
-        """Return where the counter of answers stands."""
+    def answers_at(self) -> ReadRange | None:
+        """Return where the counter of answers stands; None: there is none, nothing is noted."""
         ...
 
     @property

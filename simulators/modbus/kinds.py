@@ -15,6 +15,8 @@ from simulators.modbus.device import Device, TwinOptions
 from simulators.modbus.door import Door, DoorOptions
 from simulators.modbus.light import Light, LightOptions
 from simulators.modbus.meter_3p import Meter3p, MeterOptions
+from simulators.modbus.profile.device import ProfileOptions
+from simulators.modbus.profile.device import build as by_profile
 from simulators.modbus.relay_4 import Relay4, RelayOptions
 from simulators.modbus.servers import RtuSlave, TcpLine
 from simulators.modbus.twin import ModbusTwin
@@ -108,5 +110,6 @@ KINDS: Final = (
     Kind(LightOptions, MEDIA, hanging(lambda spec, _: Light(spec))),
     Kind(DoorOptions, MEDIA, hanging(lambda spec, _: Door(spec))),
     Kind(BankOptions, MEDIA, hanging(lambda spec, _: Bank(spec))),
+    Kind(ProfileOptions, MEDIA, hanging(lambda spec, _: by_profile(spec))),
 )
 LINES: Final = (LineKind(TcpSpec, lambda spec, _: RunningTcp(spec)),)

@@ -7,7 +7,7 @@ Source: MODBUS Application Protocol Specification V1.1b3, 4.3 (data model), 7 (e
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import ClassVar, Final
@@ -74,6 +74,8 @@ class Bits(_Table):
     """A table of single bits, each a byte of the image: coils or discrete inputs."""
 
     width: ClassVar[int] = 1
+    fixed: frozenset[int] = frozenset()
+    """Addresses that cannot be written."""
 
     def read(self, address: int, count: int) -> bytes:
         """Return `count` bits packed, the first in the least significant bit of the first byte.
@@ -90,9 +92,11 @@ class Bits(_Table):
         """Set `count` bits from their packed form.
 
         Raises:
-            RefusalError: an address is not on offer.
+            RefusalError: an address is not on offer, or cannot be written.
         """
         self.check(address, count)
+        if not self.fixed.isdisjoint(range(address, address + count)):
+            raise RefusalError(ExceptionCode.ILLEGAL_DATA_ADDRESS)
         number = int.from_bytes(packed, "little")
         self.image[address : address + count] = bytes(number >> place & 1 for place in range(count))
 
@@ -105,7 +109,7 @@ class Words(_Table):
     """A table of 16-bit registers, big-endian in the image: input or holding registers."""
 
     width: ClassVar[int] = WORD
-    writable: Mapping[int, range] = field(default_factory=dict)
+    writable: Mapping[int, Container[int]] = field(default_factory=dict)
     """Which values each writable register takes; a register that is not named here is read only."""
 
     def read(self, address: int, count: int) -> bytes:

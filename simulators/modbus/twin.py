@@ -107,7 +107,7 @@ class ModbusTwin(Twin):
     def _count(self, request: bytes) -> range:
         """Put the next number into the registers; return its place in the answer, or nothing."""
         asked, place = read_range(request), self.device.answers_at
-        if asked is None or asked.function != place.function:
+        if asked is None or place is None or asked.function != place.function:
             return range(0)
         first, end = place.address, place.address + place.quantity
         if not asked.address <= first <= end <= asked.address + asked.quantity:
