@@ -95,7 +95,7 @@ class Crc(Fault):
     name: ClassVar[str] = "crc"
     ru: ClassVar[str] = "Контрольная сумма ответа не сходится."
     en: ClassVar[str] = "The checksum of the answer is wrong."
-    media: ClassVar[frozenset[str] | None] = frozenset({Medium.SERIAL})
+    media: ClassVar[frozenset[str] | None] = frozenset({Medium.SERIAL, "kernel"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -116,6 +116,7 @@ class Refuse(Fault):
     name: ClassVar[str] = "exception"
     ru: ClassVar[str] = "Прибор отвечает отказом."
     en: ClassVar[str] = "The device answers with a refusal."
+    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio"}
 
     code: Annotated[int, Field(ge=1, le=11, description="exception code of V1.1b3, 7")] = 4
 
@@ -127,6 +128,7 @@ class Slow(Fault):
     name: ClassVar[str] = "slow"
     ru: ClassVar[str] = "Прибор отвечает с задержкой."
     en: ClassVar[str] = "The device answers late."
+    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio", "kernel"}
 
     delay_s: Annotated[float, Field(gt=0, le=60, description="before the answer starts")] = 1.5
     jitter_s: Annotated[float, Field(ge=0, le=60, description="more, at random")] = 0.0
@@ -144,6 +146,7 @@ class Flood(Fault):
     name: ClassVar[str] = "flood"
     ru: ClassVar[str] = "Прибор говорит без спроса и перебивает остальных."
     en: ClassVar[str] = "The device talks without being asked and over the others."
+    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio"}
 
     every_s: Annotated[float, Field(ge=0.001, le=60, description="between bursts")] = 0.05
     size: Annotated[int, Field(ge=1, le=240, description="bytes of a burst")] = 24
@@ -171,6 +174,7 @@ class Liar(Fault):
     name: ClassVar[str] = "liar"
     ru: ClassVar[str] = "Кадр верный, содержание невозможное: не та длина или не те величины."
     en: ClassVar[str] = "A sound frame with impossible content: wrong length or wrong values."
+    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio", "kernel"}
 
     how: Annotated[
         Literal["count", "length", "values"],
@@ -207,8 +211,26 @@ class Short(Fault):
     name: ClassVar[str] = "short"
     ru: ClassVar[str] = "Ответ обрывается."
     en: ClassVar[str] = "The answer breaks off."
+    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio", "kernel"}
 
     missing: Annotated[int, Field(ge=1, le=255, description="bytes; one always comes")] = 3
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Stuck(Fault):
+    """What it shows stays as it is, whatever happens."""
+
+    name: ClassVar[str] = "stuck"
+    ru: ClassVar[str] = "Показание застыло: контакт залип, датчик повторяет одно и то же."
+    en: ClassVar[str] = (
+        "What it shows stays as it is: a contact that sticks, a sensor that repeats itself."
+    )
+    media: ClassVar[frozenset[str] | None] = frozenset({"gpio", "kernel"})
+
+    @property
+    def spoils(self) -> bool:
+        """It answers soundly; what it says is another matter."""
+        return False
 
 
 FAULTS: Final[Mapping[str, type[Fault]]] = {
@@ -225,6 +247,7 @@ FAULTS: Final[Mapping[str, type[Fault]]] = {
         Liar,
         Echo,
         Short,
+        Stuck,
     )
 }
 """Every fault by its name."""

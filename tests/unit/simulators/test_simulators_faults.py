@@ -28,6 +28,7 @@ def test_faults_are_those_of_the_design() -> None:
         "liar",
         "echo",
         "short",
+        "stuck",
     }
 
 
@@ -85,7 +86,7 @@ def test_faults_any_options_give_a_fault_or_a_fault_error(
 
 def test_faults_catalogue_is_plain_values() -> None:
     told = {item["fault"]: item for item in catalogue()}
-    assert told["crc"]["media"] == ["serial"]
+    assert told["echo"]["media"] == ["serial"]
     assert told["slow"]["options"] == {
         "probability": 1.0,
         "seed": 1,

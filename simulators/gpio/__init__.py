@@ -1,0 +1,1 @@
+"""Twins of what hangs on pins, and of the service that hands pins to other programs."""
