@@ -44,7 +44,7 @@ def _check(profile: Profile, vector: VectorModel) -> list[str]:
         cause = flags[place].cause.name.lower() if place in flags else None
         if cause != vector.flags.get(name):
             problems.append(f"{name} has the flag {cause}, not {vector.flags.get(name)}")
-        if name in vector.values and not _same(cells[place], vector.values[name]):
+        if name in vector.values and not same(cells[place], vector.values[name]):
             problems.append(f"{name} is {cells[place]!r}, not {vector.values[name]!r}")
     return problems
 
@@ -58,7 +58,15 @@ def _covers(outer: Span, inner: Span) -> bool:
     return outer.table is inner.table and outer.address <= inner.address and inner.end <= outer.end
 
 
-def _same(got: Value | None, expected: Value) -> bool:
+def points_in(profile: Profile, vector: VectorModel) -> list[PointId]:
+    """Return the points that lie whole in the answer of a vector that was checked."""
+    function, address, count = struct.unpack(">BHH", bytes.fromhex(vector.request))
+    span = Span(_TABLES[function], address, count)
+    return [name for name, mapped in profile.map.points.items() if _covers(span, mapped.field.span)]
+
+
+def same(got: Value | None, expected: Value) -> bool:
+    """Say whether a value is the one that was expected, as far as a float can tell."""
     if isinstance(got, (bool, str)) or isinstance(expected, (bool, str)) or got is None:
         return got == expected and type(got) is type(expected)
     return abs(got - expected) <= _CLOSE * max(1.0, abs(expected))

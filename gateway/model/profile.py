@@ -49,6 +49,20 @@ class ProfileSheet:
 
 
 @dataclass(frozen=True, slots=True)
+class HeadWords:
+    """What a new profile begins with: said by the person who makes it."""
+
+    name: str
+    title_ru: str
+    title_en: str
+    document: str
+    edition: str
+    where: str = ""
+    maker: str = ""
+    models: Sequence[str] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ProfileKind:
     """Who knows the profiles of one protocol."""
 
@@ -65,3 +79,6 @@ class ProfileKind:
     """Reads test vector number N (from 0) with the driver itself from a twin that listens on that
     host and TCP port and holds what the vector says; returns a sentence for each difference. None:
     `check` is all there is."""
+    skeleton: Callable[[HeadWords], str] | None = None
+    """Returns the text of a new profile with comments for who fills it in; `check` finds nothing
+    wrong with it."""
