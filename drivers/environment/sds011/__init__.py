@@ -1,0 +1,1 @@
+"""SDS011: dust, PM2.5 and PM10."""

@@ -1,0 +1,1 @@
+"""Twins of sensors of air and weather, and what they measure."""

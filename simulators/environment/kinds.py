@@ -1,0 +1,33 @@
+"""Sensors of air and weather as a scene knows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from simulators.environment.sds011 import Sds011Options, Sds011Twin
+from simulators.grounds import Grounds, Kind
+from simulators.lines.byte_slave import ByteSlave, ByteTwin
+from simulators.lines.kinds import serial
+from simulators.truth import TruthJournal
+from simulators.twin import Twin
+
+MEDIA: Final = frozenset({"serial"})
+REFUSES_NOTHING: Final = frozenset({"exception"})
+HAS_NO_ADDRESS: Final = frozenset({"exception", "wrong_unit"})
+
+
+def hanging(
+    build: Callable[[Any, TruthJournal], ByteTwin],  # Any: options of the kind
+) -> Callable[[Any, Grounds], Twin]:
+    """Return what hangs such a twin on its line, given what builds it."""
+
+    def hang(spec: Any, grounds: Grounds) -> Twin:  # Any: likewise
+        twin = build(spec, grounds.truth)
+        ByteSlave(serial(grounds.line(spec.line)).server, twin)
+        return twin
+
+    return hang
+
+
+KINDS: Final = (Kind(Sds011Options, MEDIA, hanging(Sds011Twin), REFUSES_NOTHING),)
