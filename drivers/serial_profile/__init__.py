@@ -1,0 +1,1 @@
+"""Devices with a text or simple binary protocol: one driver, and telegrams as data."""

@@ -1,0 +1,1 @@
+"""Telegrams as data: request, answer, checksum and values of simple serial protocols."""
