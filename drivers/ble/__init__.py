@@ -1,0 +1,1 @@
+"""Bluetooth Low Energy: one adapter, what it hears, and devices that are asked over GATT."""

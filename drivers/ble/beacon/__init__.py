@@ -1,0 +1,1 @@
+"""iBeacon and Eddystone as presence."""

@@ -1,0 +1,439 @@
+"""bumble, a Bluetooth stack of its own, over an HCI transport; and bleak's back ends on it.
+
+For adapters that no system service owns, and for the virtual radio of the simulators. The product
+needs it only when a site names `controller`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final, Literal
+
+from bleak import BleakClient, BleakScanner
+from bleak.args import SizedBuffer
+from bleak.assigned_numbers import gatt_char_props_to_strs
+from bleak.backends.characteristic import BleakGATTCharacteristic
+from bleak.backends.client import BaseBleakClient, NotifyCallback
+from bleak.backends.descriptor import BleakGATTDescriptor
+from bleak.backends.device import BLEDevice
+from bleak.backends.scanner import AdvertisementData, AdvertisementDataCallback, BaseBleakScanner
+from bleak.backends.service import BleakGATTService, BleakGATTServiceCollection
+from bleak.exc import BleakDeviceNotFoundError, BleakError, BleakGATTProtocolError
+from bumble import att, core, gatt_client, hci
+from bumble.device import Connection, Device, Peer
+from bumble.transport import open_transport
+from bumble.transport.common import Transport
+
+from drivers.ble.advert import address_text, read_structures
+from drivers.ble.hci_reports import ReportReader, is_report
+from drivers.ble.stack import Heard
+from gateway.model.errors import FrameError
+
+_OWN_ADDRESS: Final = "F0:00:00:00:00:01"
+_OVERHEAD: Final = 3
+"""Of a write in the attribute protocol: code and handle."""
+
+
+class BumbleStack:
+    """One controller behind an HCI transport."""
+
+    def __init__(self, transport: str) -> None:
+        """Take the transport as bumble names it: `tcp-client:127.0.0.1:9001`."""
+        self._name: Final = transport
+        self._transport: Transport | None = None
+        self._device: Device | None = None
+        self._gone: Callable[[str], None] | None = None
+        self._reports = ReportReader()
+        self.scan: BumbleScanner | None = None
+        """The scan under way, which is told what the controller reports."""
+        self.bad_reports = 0
+        """Reports and advertisements that make no sense."""
+
+    @property
+    def device(self) -> Device:
+        """Return the host.
+
+        Raises:
+            BleakError: it is not open.
+        """
+        if self._device is None:
+            msg = "the controller is not open"
+            raise BleakError(msg)
+        return self._device
+
+    def when_gone(self, tell: Callable[[str], None]) -> None:
+        """Have `tell` called when the transport breaks."""
+        self._gone = tell
+
+    async def open(self) -> None:
+        """Open the transport and reset the controller.
+
+        Raises:
+            OSError: there is no such transport.
+            BleakError: it is there, and the controller refuses.
+        """
+        try:
+            transport = await open_transport(self._name)
+            self._transport = transport
+            device = Device.with_hci(
+                "mayak", hci.Address(_OWN_ADDRESS), transport.source, transport.sink
+            )
+            transport.source.set_packet_sink(self)
+            self._device = device
+            await device.power_on()
+        except core.BaseBumbleError as error:
+            raise BleakError(str(error)) from error
+
+    async def close(self) -> None:
+        """Close the transport."""
+        transport, self._transport = self._transport, None
+        self._device = self.scan = None
+        if transport is not None:
+            with suppress(OSError):  # it is gone already
+                await transport.close()
+
+    def scanner(self, heard: Heard, scanning: str) -> BleakScanner:
+        """Return a new scan, not begun."""
+        return BleakScanner(
+            heard,
+            scanning_mode="passive" if scanning == "passive" else "active",
+            backend=BumbleScanner,
+            stack=self,
+        )
+
+    def client(self, device: BLEDevice, timeout_s: float) -> BleakClient:
+        """Return a connection, not made."""
+        return BleakClient(device, timeout=timeout_s, backend=BumbleClient, stack=self)
+
+    async def power_cycle(self) -> None:
+        """Reset the controller.
+
+        Raises:
+            BleakError: it refuses.
+        """
+        try:
+            await self.device.power_on()
+        except core.BaseBumbleError as error:
+            raise BleakError(str(error)) from error
+
+    async def reset(self) -> None:
+        """Close and open the transport.
+
+        Raises:
+            OSError: it cannot be opened any more.
+            BleakError: the controller refuses.
+        """
+        await self.close()
+        await self.open()
+
+    # What comes from the controller
+
+    def on_packet(self, packet: bytes) -> None:
+        """Take a packet: reports are read here, everything else by the stack."""
+        device, scan = self._device, self.scan
+        if device is None:
+            return
+        if scan is None or not is_report(packet):
+            device.host.on_packet(packet)
+            return
+        try:
+            reports = self._reports.read(packet)
+        except FrameError:
+            self.bad_reports += 1
+            return
+        for report in reports:
+            try:
+                manufacturer, services, name = read_structures(report.data)
+            except FrameError:
+                self.bad_reports += 1
+                continue
+            advert = AdvertisementData(
+                name, manufacturer, services, [], None, report.rssi, (report.random,)
+            )
+            scan.reported(address_text(report.address), report.random, advert)
+
+    def on_transport_lost(self) -> None:
+        """Take that the far end has closed the transport."""
+        device = self._device
+        if device is not None:
+            device.host.on_transport_lost()  # type: ignore[no-untyped-call]  # bumble has none here
+        if self._transport is not None and self._gone is not None:
+            self._gone("was closed by the far end: look whether it restarts")
+
+
+class BumbleScanner(BaseBleakScanner):
+    """A scan, as bleak's scanner wants it."""
+
+    def __init__(
+        self,
+        detection_callback: AdvertisementDataCallback | None,
+        service_uuids: list[str] | None,
+        scanning_mode: Literal["active", "passive"],
+        *,
+        stack: BumbleStack,
+        **_others: Any,  # Any: options of other back ends
+    ) -> None:
+        """Take the callback, the mode and the stack."""
+        super().__init__(detection_callback, service_uuids)
+        self._active: Final = scanning_mode == "active"
+        self._stack: Final = stack
+
+    async def start(self) -> None:
+        """Begin.
+
+        Raises:
+            BleakError: the controller refuses.
+        """
+        self.seen_devices = {}
+        self._stack.scan = self
+        try:
+            await self._stack.device.start_scanning(active=self._active)
+        except core.BaseBumbleError as error:
+            self._stack.scan = None
+            raise BleakError(str(error)) from error
+
+    async def stop(self) -> None:
+        """End.
+
+        Raises:
+            BleakError: the controller refuses.
+        """
+        if self._stack.scan is self:
+            self._stack.scan = None
+            try:
+                await self._stack.device.stop_scanning()
+            except core.BaseBumbleError as error:
+                raise BleakError(str(error)) from error
+
+    def reported(self, address: str, random: bool, advert: AdvertisementData) -> None:  # noqa: FBT001 - a kind of address
+        """Take one advertisement."""
+        device = self.create_or_update_device(address, address, advert.local_name, random, advert)
+        self.call_detection_callbacks(device, advert)
+
+
+class BumbleClient(BaseBleakClient):
+    """A connection, as bleak's client wants it."""
+
+    def __init__(
+        self,
+        address_or_ble_device: BLEDevice | str,
+        *,
+        stack: BumbleStack,
+        disconnected_callback: Callable[[], None] | None,
+        timeout: float,
+        **_others: Any,  # Any: options of other back ends
+    ) -> None:
+        """Take the device as it was heard; of a bare address the kind is taken from its bits."""
+        super().__init__(
+            address_or_ble_device, disconnected_callback=disconnected_callback, timeout=timeout
+        )
+        if isinstance(address_or_ble_device, BLEDevice):
+            random = bool(address_or_ble_device.details)
+        else:
+            random = int(self.address[:2], 16) >= 0xC0  # noqa: PLR2004 - a static random address
+        kind = hci.Address.RANDOM_DEVICE_ADDRESS if random else hci.Address.PUBLIC_DEVICE_ADDRESS
+        self._far: Final = hci.Address(self.address, kind)
+        self._stack: Final = stack
+        self._connection: Connection | None = None
+        self._heard: Final[dict[int, Callable[[bytes], None]]] = {}
+
+    @property
+    def name(self) -> str:
+        """Return the address: a name costs a read that nobody asked for."""
+        return self.address
+
+    @property
+    def mtu_size(self) -> int:
+        """Return the largest packet of the attribute protocol, in bytes."""
+        return self._connection.att_mtu if self._connection is not None else 23
+
+    @property
+    def is_connected(self) -> bool:
+        """Say whether the connection stands."""
+        return self._connection is not None
+
+    async def connect(self, pair: bool, **_others: Any) -> None:  # noqa: FBT001 - bleak's signature
+        """Connect and learn what the device has.
+
+        Raises:
+            BleakDeviceNotFoundError: it does not answer in time.
+            BleakError: it refuses, or went away.
+        """
+        try:
+            connection = await self._stack.device.connect(
+                self._far, transport=core.PhysicalTransport.LE, timeout=self._timeout
+            )
+        except core.TimeoutError as error:
+            raise BleakDeviceNotFoundError(self.address, "does not answer") from error
+        except core.BaseBumbleError as error:
+            raise BleakError(str(error)) from error
+        self._connection = connection
+        connection.on(connection.EVENT_DISCONNECTION, self._disconnected)
+        try:
+            if pair:
+                await connection.pair()
+            await self._discover(Peer(connection))
+        except (core.BaseBumbleError, TimeoutError) as error:
+            raise BleakError(str(error) or "no answer") from error
+
+    async def _discover(self, peer: Peer) -> None:
+        services = BleakGATTServiceCollection()
+        for service in await peer.discover_services():
+            ours = BleakGATTService(service, service.handle, _long(service.uuid))
+            services.add_service(ours)
+            for item in await peer.discover_characteristics(service=service):
+                services.add_characteristic(
+                    BleakGATTCharacteristic(
+                        item,
+                        item.handle,
+                        _long(item.uuid),
+                        list(gatt_char_props_to_strs(int(item.properties))),
+                        lambda: self.mtu_size - _OVERHEAD,
+                        ours,
+                    )
+                )
+        self.services = services
+
+    def _disconnected(self, _reason: object) -> None:
+        self._connection = None
+        if self._disconnected_callback is not None:
+            self._disconnected_callback()
+
+    async def disconnect(self) -> None:
+        """Disconnect; does nothing when that was done.
+
+        Raises:
+            BleakError: the controller refuses.
+        """
+        connection, self._connection = self._connection, None
+        self.services = None
+        if connection is not None:
+            try:
+                await connection.disconnect()
+            except core.BaseBumbleError as error:
+                raise BleakError(str(error)) from error
+
+    async def pair(self, *_args: Any, **_others: Any) -> None:
+        """Pair with the device.
+
+        Raises:
+            BleakError: it is not connected, or refuses.
+        """
+        if self._connection is None:
+            raise BleakError(_NOT_CONNECTED)
+        try:
+            await self._connection.pair()
+        except core.BaseBumbleError as error:
+            raise BleakError(str(error)) from error
+
+    async def unpair(self) -> None:
+        """Have nothing to forget: keys live as long as the connection."""
+
+    async def read_gatt_char(
+        self,
+        characteristic: BleakGATTCharacteristic,
+        *,
+        use_cached: bool = False,
+        **_others: Any,
+    ) -> bytearray:
+        """Return the value; it is always asked for anew.
+
+        Raises:
+            BleakError: see `_asked`.
+        """
+        del use_cached
+        return bytearray(await self._asked(characteristic.obj.read_value()))
+
+    async def read_gatt_descriptor(
+        self, descriptor: BleakGATTDescriptor, *, use_cached: bool = False, **_others: Any
+    ) -> bytearray:
+        """Return the value; it is always asked for anew.
+
+        Raises:
+            BleakError: see `_asked`.
+        """
+        del use_cached
+        return bytearray(await self._asked(descriptor.obj.read_value()))
+
+    async def write_gatt_char(
+        self,
+        characteristic: BleakGATTCharacteristic,
+        data: SizedBuffer,
+        response: bool,  # noqa: FBT001 - bleak's signature
+    ) -> None:
+        """Write the value.
+
+        Raises:
+            BleakError: see `_asked`.
+        """
+        await self._asked(characteristic.obj.write_value(bytes(data), with_response=response))
+
+    async def write_gatt_descriptor(
+        self, descriptor: BleakGATTDescriptor, data: SizedBuffer
+    ) -> None:
+        """Write the value.
+
+        Raises:
+            BleakError: see `_asked`.
+        """
+        await self._asked(descriptor.obj.write_value(bytes(data), with_response=True))
+
+    async def start_notify(
+        self,
+        characteristic: BleakGATTCharacteristic,
+        callback: NotifyCallback,
+        **_others: Any,
+    ) -> None:
+        """Subscribe to notifications, or to indications where there are none.
+
+        Raises:
+            BleakError: see `_asked`.
+        """
+        proxy: gatt_client.CharacteristicProxy[bytes] = characteristic.obj
+
+        def hear(value: bytes) -> None:
+            callback(bytearray(value))
+
+        self._heard[characteristic.handle] = hear
+        await self._asked(proxy.subscribe(hear))
+
+    async def stop_notify(self, characteristic: BleakGATTCharacteristic) -> None:
+        """Unsubscribe.
+
+        Raises:
+            BleakError: see `_asked`.
+        """
+        hear = self._heard.pop(characteristic.handle, None)
+        if hear is not None:
+            await self._asked(characteristic.obj.unsubscribe(hear))
+
+    async def _asked(self, question: Any) -> Any:  # Any: what bumble answers
+        """Await an answer.
+
+        Raises:
+            BleakGATTProtocolError: the device refuses.
+            BleakError: the connection is gone.
+        """
+        if self._connection is None:
+            question.close()
+            raise BleakError(_NOT_CONNECTED)
+        try:
+            return await question
+        except att.ATT_Error as error:
+            raise BleakGATTProtocolError(error.error_code) from error
+        except (core.BaseBumbleError, TimeoutError) as error:
+            raise BleakError(str(error) or "no answer") from error
+
+
+_NOT_CONNECTED: Final = "not connected"
+
+
+def _long(uuid: core.UUID) -> str:
+    """Return a UUID of 128 bits as bleak writes it."""
+    return uuid.to_hex_str("-").lower() if len(uuid.uuid_bytes) == 16 else _of_short(uuid)  # noqa: PLR2004
+
+
+def _of_short(uuid: core.UUID) -> str:
+    number = int.from_bytes(uuid.uuid_bytes, "little")
+    return f"{number:08x}-0000-1000-8000-00805f9b34fb"

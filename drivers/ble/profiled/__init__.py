@@ -1,0 +1,1 @@
+"""Devices whose frames or characteristics a profile describes."""
