@@ -111,6 +111,9 @@ class Words(_Table):
     width: ClassVar[int] = WORD
     writable: Mapping[int, Container[int]] = field(default_factory=dict)
     """Which values each writable register takes; a register that is not named here is read only."""
+    alone: Mapping[tuple[int, int], bytes] = field(default_factory=dict)
+    """Answers to reads of exactly so many registers there, which tell something else by themselves
+    than as part of a longer read."""
 
     def read(self, address: int, count: int) -> bytes:
         """Return `count` registers as they go on the wire.
@@ -119,7 +122,8 @@ class Words(_Table):
             RefusalError: an address is not on offer.
         """
         self.check(address, count)
-        return bytes(self.image[WORD * address : WORD * (address + count)])
+        whole = bytes(self.image[WORD * address : WORD * (address + count)])
+        return self.alone.get((address, count), whole)
 
     def check_write(self, address: int, packed: bytes) -> None:
         """Raise RefusalError when a register is not writable or does not take its value."""

@@ -34,6 +34,10 @@ _READ_SIZE: Final = 5
 DEFAULT_GAP: Final = 8
 
 
+Value = bool | float | str
+"""What a point may be."""
+
+
 class ProfileTwinError(ValueError):
     """No twin can be made of this profile; says why."""
 
@@ -67,7 +71,7 @@ class Cell:
     sentinels: frozenset[int] = frozenset()
     states: Sequence[int] = ()
     writable: bool = False
-    safe: bool | float | str | None = None
+    safe: Value | None = None
     names: Mapping[str, int] = field(default_factory=dict)
     """Numbers of the states by name."""
 
@@ -77,7 +81,7 @@ class Signature:
     """Registers that hold something fixed."""
 
     cell: Cell
-    value: bool | float | str
+    value: Value
 
 
 @dataclass(frozen=True, slots=True)
