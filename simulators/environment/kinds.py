@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from simulators.environment.pms5003 import Pms5003Options, Pms5003Twin
 from simulators.environment.sds011 import Sds011Options, Sds011Twin
 from simulators.grounds import Grounds, Kind
 from simulators.lines.byte_slave import ByteSlave, ByteTwin
@@ -30,4 +31,7 @@ def hanging(
     return hang
 
 
-KINDS: Final = (Kind(Sds011Options, MEDIA, hanging(Sds011Twin), REFUSES_NOTHING),)
+KINDS: Final = (
+    Kind(Sds011Options, MEDIA, hanging(Sds011Twin), REFUSES_NOTHING),
+    Kind(Pms5003Options, MEDIA, hanging(Pms5003Twin), HAS_NO_ADDRESS),
+)

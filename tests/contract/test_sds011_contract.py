@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from drivers.environment.sds011 import driver
 from drivers.environment.sds011.driver import Sds011, Sds011Config
+from drivers.media.serial_line import SerialLine, SerialLineConfig
 from gateway.model.driver import PollGroup
 from gateway.model.errors import (
     BusUnavailableError,
@@ -22,7 +22,7 @@ from gateway.model.errors import (
     FrameError,
     NoResponseError,
 )
-from gateway.model.ids import PointId
+from gateway.model.ids import LineId, PointId
 from simulators.environment.sds011 import Sds011Twin
 from simulators.faults import (
     Crc,
@@ -38,6 +38,7 @@ from simulators.faults import (
     WrongUnit,
 )
 from tests.checked_options import checked
+from tests.driver_page import missing_options, missing_points
 from tests.listening_ear import ListeningEar, Told, told
 from tests.serial_site import SerialSite, serial_site
 
@@ -254,12 +255,8 @@ def test_unknown_options_and_a_speed_of_a_talker_are_refused() -> None:
 
 
 def test_the_page_lists_every_point_and_option() -> None:
-    page = README.read_text()
-    rows = re.findall(r"^\| `(\w+)` \|(.*)\|$", page, re.MULTILINE)
-    for name, option in TypeAdapter(Sds011Config).json_schema()["properties"].items():
-        assert any(row == name and option["description"] in text for row, text in rows), name
-    listed = set(re.findall(r"^\| `(\w+)` \| (\S+) \| (\S+) \|", page, re.MULTILINE))
+    assert missing_options(README, Sds011Config) == []
+    line = SerialLine(LineId("line"), SerialLineConfig(port="/dev/null"))
     for options in ({}, {"mode": "active"}):
-        for group in Sds011(checked(Sds011Config, options), None).groups:  # type: ignore[arg-type]
-            for point in group.table:
-                assert (point.name, point.unit, str(point.kind)) in listed
+        groups = Sds011(checked(Sds011Config, options), line).groups
+        assert missing_points(README, groups) == []
