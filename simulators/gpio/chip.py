@@ -104,7 +104,7 @@ class Chip:
         self._listeners.append(tell)
 
     def watch(self, pin: int, tell: Watcher) -> None:
-        """Have every change of one pin told: how a relay sees its coil."""
+        """Have told whatever happens to one pin: how a relay sees its coil."""
         self.pins[pin].watchers.append(tell)
 
     def drive(self, pin: int, level: bool | None, at_us: int | None = None) -> None:  # noqa: FBT001
@@ -125,6 +125,7 @@ class Chip:
         for number, pin in enumerate(self.pins):
             pin.mode, pin.pull, pin.latch, pin.duty = Mode.INPUT, Pull.NONE, False, None
             pin.duty_range, pin.frequency, pin.filter_us = DEFAULT_RANGE, DEFAULT_FREQUENCY, 0
+            pin.level = pin.level and pin.outside is not None
             self._settle(number)
 
     def set_mode(self, pin: int, mode: int) -> None:
@@ -166,9 +167,8 @@ class Chip:
             level = pin.outside
         elif pin.pull != Pull.NONE:
             level = pin.pull == Pull.UP
-        if level == pin.level:
-            return
+        moved = level != pin.level
         pin.level = level
         tick = self.now_us if at_us is None else at_us
-        for tell in (*pin.watchers, *self._listeners):
+        for tell in (*pin.watchers, *(self._listeners if moved else ())):
             tell(number, level, tick)

@@ -1,0 +1,1 @@
+"""Pins of a board: inputs, counters, outputs, pulse width modulation, through gpiozero."""
