@@ -10,7 +10,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from drivers.ble.advert import Advert, by_address
+from drivers.ble.advert import Advert
 from drivers.ble.air import Air, Timer
 from drivers.ble.beacon import codec
 from drivers.ble.beacon.presence import DISTANCES, Presence
