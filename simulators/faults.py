@@ -116,7 +116,7 @@ class Refuse(Fault):
     name: ClassVar[str] = "exception"
     ru: ClassVar[str] = "Прибор отвечает отказом."
     en: ClassVar[str] = "The device answers with a refusal."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio"}
 
     code: Annotated[int, Field(ge=1, le=11, description="exception code of V1.1b3, 7")] = 4
 
@@ -146,7 +146,7 @@ class Flood(Fault):
     name: ClassVar[str] = "flood"
     ru: ClassVar[str] = "Прибор говорит без спроса и перебивает остальных."
     en: ClassVar[str] = "The device talks without being asked and over the others."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio"}
 
     every_s: Annotated[float, Field(ge=0.001, le=60, description="between bursts")] = 0.05
     size: Annotated[int, Field(ge=1, le=240, description="bytes of a burst")] = 24
@@ -174,7 +174,7 @@ class Liar(Fault):
     name: ClassVar[str] = "liar"
     ru: ClassVar[str] = "Кадр верный, содержание невозможное: не та длина или не те величины."
     en: ClassVar[str] = "A sound frame with impossible content: wrong length or wrong values."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
 
     how: Annotated[
         Literal["count", "length", "values"],
@@ -211,7 +211,7 @@ class Short(Fault):
     name: ClassVar[str] = "short"
     ru: ClassVar[str] = "Ответ обрывается."
     en: ClassVar[str] = "The answer breaks off."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
 
     missing: Annotated[int, Field(ge=1, le=255, description="bytes; one always comes")] = 3
 
@@ -233,6 +233,72 @@ class Stuck(Fault):
         return False
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Weak(Fault):
+    """The device is hardly heard."""
+
+    name: ClassVar[str] = "weak"
+    ru: ClassVar[str] = "Сигнал слабый: часть кадров теряется."
+    en: ClassVar[str] = "The signal is weak: some frames are lost."
+    media: ClassVar[frozenset[str] | None] = frozenset({"radio"})
+
+    loss: Annotated[float, Field(ge=0, le=1, description="of frames that are lost")] = 0.8
+    weaker_db: Annotated[int, Field(ge=0, le=60, description="than before, in dB")] = 25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Replay(Fault):
+    """Somebody sends recorded frames of the device again."""
+
+    name: ClassVar[str] = "replay"
+    ru: ClassVar[str] = "Кто-то повторяет записанные кадры прибора, сам он молчит."
+    en: ClassVar[str] = "Somebody repeats recorded frames of the device; itself it is silent."
+    media: ClassVar[frozenset[str] | None] = frozenset({"radio"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class NewAddress(Fault):
+    """The device has another address."""
+
+    name: ClassVar[str] = "new_address"
+    ru: ClassVar[str] = "У прибора другой адрес."
+    en: ClassVar[str] = "The device has another address."
+    media: ClassVar[frozenset[str] | None] = frozenset({"radio"})
+
+    address: Annotated[
+        str, Field(pattern="^[0-9A-F]{2}(:[0-9A-F]{2}){5}$", description="the other one")
+    ] = "C0:FF:EE:00:00:01"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class StuckAdapter(Fault):
+    """The adapter on whose line the device is takes no orders and tells nothing."""
+
+    name: ClassVar[str] = "stuck_adapter"
+    ru: ClassVar[str] = "Радиоадаптер завис: не отвечает и ничего не слышит."
+    en: ClassVar[str] = "The radio adapter is stuck: it does not answer and hears nothing."
+    media: ClassVar[frozenset[str] | None] = frozenset({"radio"})
+
+    deaf: Annotated[
+        bool, Field(description="it still answers, and hears nothing until it is reset")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Drop(Fault):
+    """Connections to the device do not hold."""
+
+    name: ClassVar[str] = "drop"
+    ru: ClassVar[str] = "Соединение с прибором рвётся."
+    en: ClassVar[str] = "Connections to the device break."
+    media: ClassVar[frozenset[str] | None] = frozenset({"radio"})
+
+    at: Annotated[
+        Literal["connect", "read"],
+        Field(description="it does not let itself be connected to; it hangs up when asked"),
+    ] = "read"
+
+
 FAULTS: Final[Mapping[str, type[Fault]]] = {
     kind.name: kind
     for kind in (
@@ -247,6 +313,11 @@ FAULTS: Final[Mapping[str, type[Fault]]] = {
         Liar,
         Echo,
         Short,
+        Weak,
+        Replay,
+        NewAddress,
+        StuckAdapter,
+        Drop,
         Stuck,
     )
 }

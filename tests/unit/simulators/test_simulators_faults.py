@@ -29,6 +29,11 @@ def test_faults_are_those_of_the_design() -> None:
         "echo",
         "short",
         "stuck",
+        "weak",
+        "replay",
+        "new_address",
+        "stuck_adapter",
+        "drop",
     }
 
 
