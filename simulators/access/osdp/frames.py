@@ -68,33 +68,23 @@ def sealed(frame: bytes, *, with_crc: bool) -> bytes:
     return frame + bytes((checksum(frame),))
 
 
-class CommandEar:
-    """Finds commands in what a reader hears."""
-
-    def __init__(self) -> None:
-        """Begin with nothing."""
-        self._heard = bytearray()
-
-    def hear(self, wire: bytes) -> list[Command]:
-        """Return the sound commands that are whole now, to whomever."""
-        heard = self._heard
-        heard += wire
-        found = []
-        while len(heard) >= 5:  # noqa: PLR2004 - the header
-            size = heard[2] | heard[3] << 8
-            if heard[0] != SOM or not 7 <= size <= LONGEST:  # noqa: PLR2004
-                del heard[0]
-                continue
-            if len(heard) < size:
-                break
-            command = read(bytes(heard[:size]))
-            if command is None:
-                del heard[0]
-                continue
-            del heard[:size]
-            if not command.address & 0x80:
-                found.append(command)
-        return found
+def next_command(heard: bytearray) -> Command | None:
+    """Take the next sound command, to whomever, out of what was heard; None: there is none yet."""
+    while len(heard) >= 5:  # noqa: PLR2004 - the header
+        size = heard[2] | heard[3] << 8
+        if heard[0] != SOM or not 7 <= size <= LONGEST:  # noqa: PLR2004 - the shortest frame
+            del heard[0]
+            continue
+        if len(heard) < size:
+            return None
+        command = read(bytes(heard[:size]))
+        if command is None:
+            del heard[0]
+            continue
+        del heard[:size]
+        if not command.address & 0x80:
+            return command
+    return None
 
 
 def read(frame: bytes) -> Command | None:
