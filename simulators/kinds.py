@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from itertools import chain
 from typing import Final
 
+from simulators.access import kinds as access
 from simulators.environment import kinds as environment
 from simulators.gpio import kinds as gpio
 from simulators.grounds import Kind, LineKind
@@ -13,7 +14,7 @@ from simulators.lines import kinds as lines
 from simulators.modbus import kinds as modbus
 
 TWINS: Final[Mapping[str, Kind]] = {
-    kind.name: kind for kind in chain(environment.KINDS, gpio.KINDS, modbus.KINDS)
+    kind.name: kind for kind in chain(access.KINDS, environment.KINDS, gpio.KINDS, modbus.KINDS)
 }
 LINES: Final[Mapping[str, LineKind]] = {
     kind.name: kind for kind in chain(gpio.LINES, lines.LINES, modbus.LINES)
