@@ -1,0 +1,130 @@
+"""One readout of a meter: reset or selection, then telegram after telegram until it has no more."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from dataclasses import dataclass
+
+from drivers.mbus import codec, link
+from drivers.mbus.address import SELECTED, SecondaryAddress
+from drivers.mbus.link import Acknowledgement, Response
+from drivers.mbus.telegram import Telegram, joined
+from drivers.media.characters import Characters
+from drivers.media.framing import ByteLine
+from gateway.model.driver import Priority
+from gateway.model.errors import FrameError, NoResponseError
+
+
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """A line, and how meters on it are asked."""
+
+    line: ByteLine
+    timeout_s: float = 0.5
+    characters: Characters | None = None
+    priority: Priority = Priority.POLL
+
+    async def acknowledged(self, request: bytes, of: object) -> None:
+        """Send what a meter acknowledges.
+
+        Raises:
+            NoResponseError: nobody did.
+            FrameError: something else came.
+            BusUnavailableError: the line is gone.
+        """
+        await self._exchange(request, Acknowledgement(of))
+
+    async def answered(self, request: bytes, answer: Response) -> bytes:
+        """Send what a meter answers with data; return its frame.
+
+        Raises:
+            NoResponseError: it said nothing.
+            FrameError: what came is no answer of it.
+            BusUnavailableError: the line is gone.
+        """
+        return await self._exchange(request, answer)
+
+    async def _exchange(self, request: bytes, answer: Acknowledgement | Response) -> bytes:
+        return await self.line.exchange(
+            request,
+            answer,
+            timeout_s=self.timeout_s,
+            priority=self.priority,
+            characters=self.characters,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Meter:
+    """Whom to read, and how.
+
+    Args:
+        address: primary address; 253 for one that is selected by `who`.
+        who: secondary address; None: none is selected.
+        reset_link: begin with SND_NKE, so that the first telegram comes first.
+        application_reset: subcode of an application reset after that; None: none.
+        most_telegrams: more than these are a fault.
+    """
+
+    address: int
+    who: SecondaryAddress | None = None
+    reset_link: bool = True
+    application_reset: int | None = None
+    most_telegrams: int = 16
+
+    def __str__(self) -> str:
+        """Return it as people say it."""
+        return f"meter {self.address}" if self.who is None else f"meter {self.who}"
+
+
+async def read_out(asking: Asking, meter: Meter) -> Telegram:
+    """Read a meter whole, without retries.
+
+    Raises:
+        NoResponseError: it says nothing, or that it is busy.
+        FrameError: what came is no answer of it, or it never comes to an end.
+        DeviceRejectedError: it refuses, encrypts, or speaks what is not understood here.
+        BusUnavailableError: the line is gone.
+    """
+    if meter.who is not None:
+        await asking.acknowledged(link.select(meter.who), meter.who)
+    elif meter.reset_link:
+        await asking.acknowledged(link.reset_link(meter.address), meter.address)
+    if meter.application_reset is not None:
+        reset = link.reset_application(meter.address, meter.application_reset)
+        await asking.acknowledged(reset, (meter.address, meter.who))
+    told = await _telegrams(asking, meter)
+    if meter.who is not None:
+        await _deselect(asking, meter.who)
+    return joined(told)
+
+
+async def _telegrams(asking: Asking, meter: Meter) -> list[Telegram]:
+    """Take telegrams until no more records follow, with the frame count bit toggled for each.
+
+    EN 13757-2: after a reset, and after a selection, the first request has the bit set.
+    """
+    told: list[Telegram] = []
+    last = b""
+    answer = Response(meter.address, meter.who)
+    while len(told) < meter.most_telegrams:
+        fcb = len(told) % 2 == 0
+        frame = await asking.answered(link.request_data(meter.address, fcb=fcb), answer)
+        if frame == last:
+            msg = f"{meter} says the same telegram again instead of the next one"
+            raise FrameError(msg, answer=frame)
+        last = frame
+        told.append(codec.decode(*link.user_data(frame)))
+        if told[0].header.address != told[-1].header.address:
+            msg = f"another meter goes on where {meter} began"
+            raise FrameError(msg, answer=frame)
+        if not told[-1].more:
+            return told
+    msg = f"{meter} has more than {meter.most_telegrams} telegrams: set most_telegrams"
+    raise FrameError(msg, answer=last)
+
+
+async def _deselect(asking: Asking, who: SecondaryAddress) -> None:
+    """Let it go; one that does not acknowledge that is let go by the next selection anyway."""
+    with suppress(NoResponseError, FrameError):
+        await asking.acknowledged(link.reset_link(SELECTED), (SELECTED, who))
