@@ -37,6 +37,8 @@ UNITS: Final[dict[str, str]] = {
     "By": "bytes",
     "By/s": "bytes per second",
     "MiBy": "mebibytes",
+    "[pH]": "acidity, pH",
+    "{NTU}": "turbidity, nephelometric turbidity units",
     "[ppm]": "parts per million",
     "bar": "pressure, bar",
     "cm": "length, centimetre",
