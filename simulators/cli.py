@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import tomllib
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -84,7 +85,7 @@ def run(
         played = load_scene(scene)
     except SceneError as error:
         _refuse(*error.mistakes)
-    _start(lambda: _play(played, for_s, truth, ready, as_json=as_json))
+    _start(lambda: _play(played, for_s, truth, ready, _nothing_more, as_json=as_json))
 
 
 @app.command()
@@ -129,6 +130,51 @@ def proxy(
     _start(lambda: _link(*ends, for_s, ready, as_json=as_json))
 
 
+@app.command()
+def record(
+    site: Annotated[Path, typer.Argument(help="the site file", exists=True, dir_okay=False)],
+    out_file: Annotated[Path, typer.Option("--out", help="the recording")] = Path("site.tape"),
+    for_s: For = None,
+) -> None:
+    """Record what goes over the lines of a site, through its running agent; Ctrl+C ends it."""
+    from simulators.recording.cli import record as take  # noqa: PLC0415 - not for the others
+
+    try:
+        whole = asyncio.run(take(site, out_file, for_s, out))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        _refuse(f"{site}: {error}")
+    raise typer.Exit(0 if whole else 1)
+
+
+@app.command()
+def replay(
+    tape: Annotated[Path, typer.Argument(help="the recording", exists=True, dir_okay=False)],
+    site: Annotated[
+        Path | None,
+        typer.Option(help="write lines and devices of a site file that reads it here"),
+    ] = None,
+    for_s: For = None,
+    ready: Ready = None,
+    as_json: Json = False,
+) -> None:
+    """Serve a recording back: each line answers as it did then."""
+    from simulators.recording.cli import scene_of, write_site  # noqa: PLC0415 - likewise
+    from simulators.recording.tape import TapeError, read_tape  # noqa: PLC0415 - likewise
+
+    try:
+        with tape.open(encoding="utf-8") as text:
+            found = read_tape(text, str(tape))
+        scene = scene_of(found, tape)
+    except (TapeError, ValueError, OSError) as error:
+        _refuse(str(error))
+
+    def up(running: Running) -> None:
+        if site is not None:
+            write_site(found, running, site)
+
+    _start(lambda: _play(scene, for_s, None, ready, up, as_json=as_json))
+
+
 def _refuse(*sentences: str) -> NoReturn:
     for sentence in sentences:
         err.print(sentence, markup=False, highlight=False, soft_wrap=True)
@@ -152,12 +198,23 @@ def _stopped() -> asyncio.Event:
     return stop
 
 
+def _nothing_more(_running: Running) -> None:
+    """Have nothing else to do once everything is up."""
+
+
 async def _play(
-    scene: Scene, for_s: float | None, truth: Path | None, ready: Path | None, *, as_json: bool
+    scene: Scene,
+    for_s: float | None,
+    truth: Path | None,
+    ready: Path | None,
+    up: Callable[[Running], None],
+    *,
+    as_json: bool,
 ) -> None:
     stop, loop = _stopped(), asyncio.get_running_loop()
     async with run_scene(scene, truth=truth) as running:
         began = loop.time()
+        up(running)
         if ready is not None:
             told = {"pid": os.getpid(), **running.snapshot()}
             durable_write(ready, json.dumps(told).encode())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,6 +95,10 @@ class LineKind:
     options: type[LineOptions]
     """Its field `medium` is a Literal with the name as its default."""
     lay: Callable[[Any, Grounds], RunningLine]  # Any: an instance of `options`
+    site_medium: str = ""
+    """What the gateway's site file calls it; empty: the same."""
+    site_options: Callable[[Any], Mapping[str, Any]] = asdict  # Any: its address, TOML values
+    """Returns the options of a line of the site file from an address."""
 
     @property
     def name(self) -> str:

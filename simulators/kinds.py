@@ -11,11 +11,22 @@ from simulators.environment import kinds as environment
 from simulators.gpio import kinds as gpio
 from simulators.grounds import Kind, LineKind
 from simulators.lines import kinds as lines
+from simulators.lines import stream
 from simulators.modbus import kinds as modbus
+from simulators.recording import kinds as recording
+from simulators.serial_profile import kinds as serial_profile
 
 TWINS: Final[Mapping[str, Kind]] = {
-    kind.name: kind for kind in chain(access.KINDS, environment.KINDS, gpio.KINDS, modbus.KINDS)
+    kind.name: kind
+    for kind in chain(
+        access.KINDS,
+        environment.KINDS,
+        gpio.KINDS,
+        modbus.KINDS,
+        recording.KINDS,
+        serial_profile.KINDS,
+    )
 }
 LINES: Final[Mapping[str, LineKind]] = {
-    kind.name: kind for kind in chain(gpio.LINES, lines.LINES, modbus.LINES)
+    kind.name: kind for kind in chain(gpio.LINES, lines.LINES, modbus.LINES, stream.LINES)
 }

@@ -180,7 +180,11 @@ class Running:
         return {
             "running_s": round(now - self._since, 3),
             "lines": {
-                name: {"medium": line.medium, **asdict(line.address)}
+                name: {
+                    "medium": line.medium,
+                    **asdict(line.address),
+                    "site": as_site(line.medium, line.address),
+                }
                 for name, line in self.lines.items()
             },
             "twins": {
@@ -236,6 +240,17 @@ class Running:
             for twin in self.twins.values():
                 twin.advance(self._loop.time())
             self.truth.flush()
+
+
+def as_site(medium: str, address: object) -> dict[str, object]:
+    """Return what stands of a line in the gateway's site file, without its id.
+
+    Args:
+        medium: kind of the line in the scene.
+        address: where it is.
+    """
+    kind = LINES[medium]
+    return {"medium": kind.site_medium or kind.name, **kind.site_options(address)}
 
 
 def _in_order(twins: Sequence[TwinOptions]) -> list[TwinOptions]:

@@ -13,6 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar, Final, Protocol
 
+from gateway.model.driver import Direction
 from gateway.model.errors import BusUnavailableError
 from gateway.model.ids import LineId
 
@@ -64,6 +65,7 @@ class Port(ABC):
         self._opening: Final = asyncio.Lock()
         self._channel: Channel | None = None
         self._generation = 0
+        self._tapped: Callable[[Direction, bytes], None] | None = None
         self._tell_lost: Callable[[BusUnavailableError], None] | None = None
         self._loop: asyncio.AbstractEventLoop
         self._unsent = b""
@@ -86,6 +88,10 @@ class Port(ABC):
     def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
         """Have `tell` called when the port is lost, whether or not anybody is asking."""
         self._tell_lost = tell
+
+    def tap(self, tell: Callable[[Direction, bytes], None] | None) -> None:
+        """Have `tell` called with whatever goes over the line; None: no more."""
+        self._tapped = tell
 
     # For a kind of port
 
@@ -168,6 +174,8 @@ class Port(ABC):
             self._lose(f"takes nothing any more: {error.strerror or error}")
             return
         self._statistics.bytes_sent += taken
+        if self._tapped is not None and taken:
+            self._tapped(Direction.SENT, data[:taken])
         self._unsent = data[taken:]
         if self._unsent:
             self._loop.add_writer(channel.fileno(), self._writable)
@@ -203,4 +211,6 @@ class Port(ABC):
         if not data:
             self._lose(f"was closed by the far end: {self._when_closed}")
         self._statistics.bytes_received += len(data)
+        if self._tapped is not None and data:
+            self._tapped(Direction.RECEIVED, data)
         return data

@@ -139,6 +139,11 @@ class Poller:
         return self._line
 
     @property
+    def private(self) -> bool:
+        """Say whether a point of this line is not for everybody: its bytes are shown to nobody."""
+        return self._private
+
+    @property
     def counters(self) -> Mapping[DeviceId, Counters]:
         """Return what became of the polls so far, by device."""
         for watched in self._devices.values():

@@ -25,6 +25,7 @@ OURS: Final[Mapping[str, Callable[[], object]]] = {
     "read": Place("gateway.cli.device:read"),
     "write": Place("gateway.cli.device:write"),
     "store": Place("gateway.cli.store:app"),
+    "tap": Place("gateway.cli.tap:tap"),
 }
 """Loaders of the gateway's own commands."""
 EX_USAGE: Final = 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from gateway.acquisition.poller import Poller
@@ -11,9 +11,10 @@ from gateway.health.self_metrics import GATEWAY
 from gateway.local_api.charts import Charts
 from gateway.local_api.control import Answer, Handler
 from gateway.local_api.latest import Latest, as_rows
+from gateway.local_api.taps import Taps
 from gateway.model.clock import Clock
 from gateway.model.errors import GatewayError
-from gateway.model.ids import PERSONAL, DeviceId, PointId
+from gateway.model.ids import PERSONAL, DeviceId, LineId, PointId
 
 WRITE_WITHIN_S = 10.0
 SPAN_MOST_S = 366 * 86_400
@@ -29,6 +30,12 @@ class Handlers:
     counters: Callable[[], Answer]
     """The agent's own counters."""
     charts: Charts | None = None
+    taps: Taps = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Let every line be looked at."""
+        lines = {poller.line.id: poller for poller in self.pollers.values()}
+        object.__setattr__(self, "taps", Taps(lines.values()))
 
     def by_name(self) -> Mapping[str, Handler]:
         """Return every request there is."""
@@ -39,6 +46,7 @@ class Handlers:
             "read": self.read,
             "write": self.write,
             "history": self.history,
+            "tap": self.tap,
         }
 
     async def status(self, _request: Mapping[str, Any]) -> Answer:  # Any: JSON values
@@ -101,6 +109,11 @@ class Handlers:
             raise GatewayError(msg)
         found = await self.charts.of(device, point, since_s)
         return {"history": [asdict(sample) for sample in found]}
+
+    async def tap(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Return what went over a line since the last time; with `end` true, look no more."""
+        line = LineId(str(request.get("line")))
+        return self.taps.end(line) if request.get("end") else self.taps.take(line)
 
     def _is_personal(self, device: DeviceId, name: PointId) -> bool:
         points = (point for reading in self.latest.of(device) for point in reading.table)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -73,6 +73,22 @@ class LosingMedium(Protocol):
 
     def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
         """Have `tell` called in the loop, once for each loss, whether or not anybody is asking."""
+        ...
+
+
+class Direction(StrEnum):
+    """Which way bytes went over a line."""
+
+    SENT = ">"
+    RECEIVED = "<"
+
+
+@runtime_checkable
+class TappedMedium(Protocol):
+    """A medium whose bytes can be looked at as they go by."""
+
+    def tap(self, tell: Callable[[Direction, bytes], None] | None) -> None:
+        """Have `tell` called in the loop with whatever goes over the line; None: no more."""
         ...
 
 

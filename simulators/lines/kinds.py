@@ -96,4 +96,13 @@ def serial(line: object) -> RunningSerial:
     return line
 
 
-LINES: Final = (LineKind(SerialSpec, _lay),)
+def _site_options(address: SerialAddress) -> dict[str, object]:
+    return {
+        "port": address.path,
+        "baud_rate": address.baud_rate,
+        "parity": "none",  # a pty has none, whatever is said of the line
+        "stop_bits": address.stop_bits,
+    }
+
+
+LINES: Final = (LineKind(SerialSpec, _lay, site_options=_site_options),)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 CONSUMER: Final = "city"
@@ -65,6 +67,29 @@ def line(name: str, at: Settings) -> str:
     else:
         medium, where = "tcp", f'host = "{at["host"]}"\nport = {at["port"]}\n'
     return f'[[line]]\nid = "{name}"\nmedium = "{medium}"\n{where}\n'
+
+
+def tables(name: str, rows: Iterable[Settings]) -> str:
+    """Return an array of tables as TOML: `[[name]]` for each row."""
+    return "".join(
+        f"[[{name}]]\n{''.join(f'{key} = {toml(value)}{chr(10)}' for key, value in row.items())}\n"
+        for row in rows
+    )
+
+
+def toml(value: Any) -> str:  # Any: what TOML holds
+    """Return a value as TOML writes it; a table inline."""
+    match value:
+        case Mapping():
+            return "{ " + ", ".join(f"{_key(k)} = {toml(v)}" for k, v in value.items()) + " }"
+        case list() | tuple():
+            return "[" + ", ".join(map(toml, value)) + "]"
+        case _:  # text, numbers and booleans are written alike in JSON and TOML
+            return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if re.fullmatch(r"[A-Za-z0-9_-]+", name) else json.dumps(name, ensure_ascii=False)
 
 
 def device(name: str, line: str, profile: str, unit: int, options: str = "") -> str:

@@ -1,0 +1,1 @@
+"""A site's traffic, taken home and served back."""
