@@ -338,6 +338,28 @@ class GpioChip:
         self._outputs[pin].told = percent
         return back
 
+    def set_soon(self, pin: int, value: float) -> None:
+        """Set an output (level, or duty cycle in percent) as soon as can be; nobody waits for it.
+
+        While the chip is gone it only changes what the output was told last.
+        """
+        output, board = self._outputs[pin], self._board
+        output.told = value
+        if board is None:
+            return
+        generation = self._generation
+
+        def done(error: Exception | None) -> None:
+            if error is not None:
+                self._statistics.errors += 1
+                if generation == self._generation:
+                    self._lose(BusUnavailableError(f"line {self._id}: {error}"))
+
+        if output.frequency_hz is None:
+            self._worker.leave(lambda: board.write(pin, level=bool(value)), done)
+        else:
+            self._worker.leave(lambda: board.dim(pin, value), done)
+
     async def dimmed(self, pin: int) -> tuple[float, float]:
         """Return duty cycle in percent and frequency in hertz of a pulsed output.
 
