@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from simulators.environment.mh_z19 import MhZ19Options, MhZ19Twin
 from simulators.environment.pms5003 import Pms5003Options, Pms5003Twin
 from simulators.environment.sds011 import Sds011Options, Sds011Twin
 from simulators.grounds import Grounds, Kind
@@ -34,4 +35,5 @@ def hanging(
 KINDS: Final = (
     Kind(Sds011Options, MEDIA, hanging(Sds011Twin), REFUSES_NOTHING),
     Kind(Pms5003Options, MEDIA, hanging(Pms5003Twin), HAS_NO_ADDRESS),
+    Kind(MhZ19Options, MEDIA, hanging(MhZ19Twin), HAS_NO_ADDRESS),
 )

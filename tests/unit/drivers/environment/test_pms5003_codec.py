@@ -22,7 +22,7 @@ from drivers.media.stream import Stream
 from gateway.model.errors import FrameError
 
 CAPTURED = bytes.fromhex(
-    "42 4d 00 1c 00 00 00 08 00 08 00 00 00 08 00 08 00 d2 00 46 00 2d 00 1e 00 00 00 00 97 00 02 c5"
+    "42 4d 00 1c 00 00 00 08 00 08 00 00 00 08 00 08 00 d2 00 46 00 2d 00 1e 00 00 00 00 97 0002 c5"
 )
 QUIET = bytes.fromhex("42 4d 00 04 e1 00 01 74")
 ORDERS = {
