@@ -1,0 +1,1 @@
+"""PC/SC readers (USB, contactless) through the system's pcscd."""
