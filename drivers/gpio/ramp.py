@@ -25,4 +25,6 @@ class Ramp:
         """Return the value so many seconds after it began."""
         if elapsed_s >= self.takes_s:
             return self.end
-        return self.start + (self.end - self.start) * max(0.0, elapsed_s) / self.takes_s
+        if elapsed_s <= 0:
+            return self.start
+        return self.start + (self.end - self.start) * elapsed_s / self.takes_s
