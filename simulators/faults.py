@@ -22,6 +22,7 @@ class Medium(StrEnum):
 
     TCP = "tcp"
     SERIAL = "serial"
+    STREAM = "stream"
 
 
 _CONFIG: Final = ConfigDict(extra="forbid")
