@@ -75,7 +75,7 @@ MISTAKES = {
     "fault of another medium": (
         GOOD.replace('"slow"\ndelay_s = 2', '"crc"'),
         ":1",
-        "fault crc of meter: it serial lines only",
+        "serial lines only",
     ),
     "unit twice on tcp": (
         GOOD.replace('line = "bus"', 'line = "net"').replace("unit = 2", "unit = 1"),
