@@ -26,10 +26,17 @@ class SerialProfile:
         """Take the options of the device with its language, and the line it is on.
 
         Raises:
-            ValueError: the model has no such address.
+            ValueError: the model has no such address, or the device talks by itself and has a speed
+                of its own.
         """
         self._language: Final = device.language
         self._groups: Final = poll_groups(device)
+        if device.options.characters is not None and any(group.told for group in self._groups):
+            msg = (
+                "baud_rate, parity, stop_bits, byte_size: this device talks by itself, it sets the "
+                "speed of its line"
+            )
+            raise ValueError(msg)
         self._interval_s: Final = device.options.least_interval_s
         self._talker: Final = Talker(
             device.language,

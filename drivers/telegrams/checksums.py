@@ -70,8 +70,8 @@ class Checksum:
     form: Form = Form.BIG
     skip: int = 0
     """Bytes at the beginning that it does not cover."""
-    gap: int = 0
-    """Bytes between what it covers and itself, as the `*` of NMEA 0183."""
+    mark: bytes = b""
+    """What stands between what it covers and itself, as the `*` of NMEA 0183."""
     after: int = 0
     """Bytes behind it: the end of the telegram."""
     crc: Crc | None = None
@@ -116,7 +116,7 @@ class Checksum:
 
     def of_request(self, before: bytes) -> bytes:
         """Return the checksum that stands right behind `before`, the beginning of a request."""
-        return self.over(before[self.skip : len(before) - self.gap])
+        return self.over(before[self.skip : len(before) - len(self.mark)])
 
     def body_end(self, size: int) -> int:
         """Return where in a telegram of that size the bytes end that are neither it nor behind it.
@@ -124,7 +124,7 @@ class Checksum:
         Raises:
             FrameError: it is too short to have a checksum.
         """
-        end = size - self.after - self.size - self.gap
+        end = size - self.after - self.size - len(self.mark)
         if end < self.skip:
             msg = "too short for its checksum"
             raise FrameError(msg)
@@ -137,7 +137,10 @@ class Checksum:
             FrameError: it is wrong, or the telegram is too short.
         """
         end = self.body_end(len(telegram))
-        start = end + self.gap
+        start = end + len(self.mark)
+        if telegram[end:start] != self.mark:
+            msg = f"{self.mark.hex(' ')} does not stand before its checksum"
+            raise FrameError(msg, answer=telegram)
         found = telegram[start : start + self.size]
         wanted = self.over(telegram[self.skip : end])
         if (found.upper() if self.form in {Form.HEX, Form.HEX_LOW} else found) != (

@@ -111,7 +111,10 @@ class ChecksumModel(Strict):
     skip: int = Field(
         default=0, ge=0, le=64, description="bytes at the beginning that it does not cover"
     )
-    gap: int = Field(default=0, ge=0, le=8, description="bytes between what it covers and itself")
+    mark: str = Field(
+        default="",
+        description="what stands between what it covers and itself, as text with escapes",
+    )
     after: int | None = Field(
         default=None, ge=0, le=16, description="bytes behind it; left out: as long as the end"
     )
@@ -120,6 +123,7 @@ class ChecksumModel(Strict):
 
     @model_validator(mode="after")
     def _known(self) -> Self:
+        plain(self.mark)
         if (self.kind == "crc") != (self.crc is not None) or (
             self.kind != "crc" and self.kind not in KINDS
         ):
@@ -134,7 +138,7 @@ class ChecksumModel(Strict):
             self.kind,
             self.form,
             self.skip,
-            self.gap,
+            plain(self.mark),
             len(end) if self.after is None else self.after,
             Crc(own.width, own.polynomial, own.initial, own.reflected, own.final)
             if own

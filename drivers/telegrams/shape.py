@@ -99,6 +99,8 @@ class Answer:
     """See `Framing.shape`."""
     echo: bytes = b""
     """The device repeats the request before it answers."""
+    passes: Callable[[bytes], int] = lambda _: 0
+    """Says how much at the beginning the device tells by itself: that is passed over."""
 
     def measure(self, received: bytes | bytearray, /) -> int:
         """Find the answer; see `Framing.measure`.
@@ -107,6 +109,8 @@ class Answer:
             ForeignFrameError: it is no answer to this request.
             FrameError: it is damaged.
         """
+        if told := self.passes(bytes(received)):
+            return -told
         head = len(self.echo)
         if head:
             if not received.startswith(self.echo[: len(received)]):
@@ -114,22 +118,32 @@ class Answer:
                 raise ForeignFrameError(msg, answer=bytes(received[:_SHOWN]))
             if len(received) <= head:
                 return 0
-        rest = bytes(received[head:])
+        size = self._found(bytes(received[head:]))
+        return head + size if size else 0
+
+    def _found(self, received: bytes) -> int:
+        """Return the length of the answer at the beginning; 0: more is needed.
+
+        Raises:
+            ForeignFrameError: it is no answer to this request.
+            FrameError: it is damaged.
+        """
         problem: FrameError | None = None
-        more = False
         for shape in self.shapes:
             try:
-                size = shape.measure(rest)
+                size = shape.measure(received)
             except FrameError as error:
                 if problem is None or isinstance(problem, ForeignFrameError):
                     problem = error
                 continue
-            if size and self.fits(rest[:size]):
-                return head + size
-            more |= not size
-            if size:
-                problem = ForeignFrameError("it answers something else", answer=rest[:size])
-        if more or problem is None:
+            if not size:
+                return 0
+            if self.fits(received[:size]):
+                return size
+            problem = problem or ForeignFrameError(
+                "it answers something else", answer=received[:size]
+            )
+        if problem is None:
             return 0
         raise problem
 

@@ -55,6 +55,9 @@ class Talker:
         self._readers: Final = {
             name: Reader(topic.reply, address) for name, topic in language.topics.items()
         }
+        self._told_readers: Final = [
+            self._readers[name] for name, topic in language.topics.items() if topic.request is None
+        ]
         self._refusers: Final = [Refuser(refusal, address) for refusal in language.refusals]
         self._writing: Final = asyncio.Lock()
         self._rested_at = float("-inf")
@@ -100,6 +103,7 @@ class Talker:
             lambda telegram: reader.fits(telegram) or self._refused(telegram) is not None,
             ("telegram", self._language.name, self._address),
             request if self._language.echo else b"",
+            self._told,
         )
         await self._rest()
         try:
@@ -117,6 +121,17 @@ class Talker:
             msg = f"{self._language.name}: the device says no to {request.hex(' ')}"
             raise DeviceRejectedError(msg, code=code, answer=telegram)
         return telegram
+
+    def _told(self, received: bytes) -> int:
+        """Return how much of what came is something that the device tells by itself."""
+        for reader in self._told_readers:
+            try:
+                size = reader.shape.measure(received)
+            except FrameError:
+                continue
+            if size and reader.fits(received[:size]):
+                return size
+        return 0
 
     def _refused(self, telegram: bytes) -> int | None:
         codes = (refuser.code(telegram) for refuser in self._refusers)

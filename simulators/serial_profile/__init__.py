@@ -1,0 +1,1 @@
+"""Twins of devices with a text or simple binary protocol."""
