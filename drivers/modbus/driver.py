@@ -14,7 +14,6 @@ from drivers.modbus.codec import compile_decoder
 from drivers.modbus.config import ModbusConfig, ModbusDevice, poll_groups, prepare
 from drivers.modbus.encode import as_bool, encode_value, merge_bits
 from drivers.modbus.fields import MappedPoint, Span
-from drivers.modbus.framing import Question, Speech
 from drivers.modbus.plan import Limits, Lore, Read, seam_between, split
 from drivers.modbus.reads import CompiledGroup, Gathered, compile_group
 from drivers.modbus.refusal import (
@@ -24,6 +23,7 @@ from drivers.modbus.refusal import (
     raise_for_write,
     whole_refusal,
 )
+from drivers.telegrams.modbus import Question, Speech
 from gateway.model.driver import Manifest, PollGroup, Priority
 from gateway.model.errors import CommandRefusedError, NoResponseError
 from gateway.model.ids import PointId

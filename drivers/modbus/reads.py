@@ -8,9 +8,9 @@ from typing import Final
 
 from drivers.modbus.codec import Decoder, compile_decoder
 from drivers.modbus.fields import MappedPoint, Span
-from drivers.modbus.framing import Question, Speech
 from drivers.modbus.plan import Limits, Lore, Read, plan
 from drivers.modbus.refusal import cause_of
+from drivers.telegrams.modbus import Question, Speech
 from gateway.model.reading import NO_FLAGS, Flag, Quality, Sample, Value
 
 

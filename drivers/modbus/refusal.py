@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from drivers.modbus.fields import Span
-from drivers.modbus.framing import refusal_name
 from drivers.modbus.plan import Lore
+from drivers.telegrams.modbus import refusal_name
 from gateway.model.errors import DeviceError, DeviceFaultError, DeviceRejectedError, NoResponseError
 from gateway.model.reading import Cause
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.media.framing import ForeignFrameError
 from drivers.modbus.fields import Span, Table
-from drivers.modbus.framing import Question, Speech, refusal_name
+from drivers.telegrams.modbus import Question, Speech, refusal_name
 from gateway.model.errors import FrameError
 
 

@@ -33,7 +33,7 @@ from pymodbus.pdu.register_message import (
 )
 
 from drivers.media.framing import ForeignFrameError, Framing
-from drivers.modbus.fields import Span, Table
+from drivers.telegrams.modbus_tables import Span, Table
 from gateway.model.errors import FrameError
 
 REFUSAL: Final = 0x80
