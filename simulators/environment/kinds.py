@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from simulators.environment.mh_z19 import MhZ19Options, MhZ19Twin
 from simulators.environment.pms5003 import Pms5003Options, Pms5003Twin
+from simulators.environment.sdi12 import Sdi12Options, Sdi12Twin
 from simulators.environment.sds011 import Sds011Options, Sds011Twin
 from simulators.grounds import Grounds, Kind
 from simulators.lines.byte_slave import ByteSlave, ByteTwin
@@ -36,4 +37,5 @@ KINDS: Final = (
     Kind(Sds011Options, MEDIA, hanging(Sds011Twin), REFUSES_NOTHING),
     Kind(Pms5003Options, MEDIA, hanging(Pms5003Twin), HAS_NO_ADDRESS),
     Kind(MhZ19Options, MEDIA, hanging(MhZ19Twin), HAS_NO_ADDRESS),
+    Kind(Sdi12Options, MEDIA, hanging(Sdi12Twin), REFUSES_NOTHING),
 )

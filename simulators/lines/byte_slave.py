@@ -64,6 +64,16 @@ class ByteTwin(Twin):
         del struck
         return b""
 
+    def spoil(self, struck: Sequence[Struck], wire: bytes, request: bytes) -> bytes:
+        """Return what faults make of something said; its checksum is last, if it is not said here.
+
+        Args:
+            struck: the faults that strike it.
+            wire: as it should be.
+            request: what was asked, for an echo; empty when nobody asked just now.
+        """
+        return serial_wire(struck, wire, request)
+
     # What all share
 
     def advance(self, now_s: float) -> None:
@@ -94,6 +104,7 @@ class ByteSlave:
     def _hear(self, wire: bytes) -> None:
         self._heard += wire
         del self._heard[:-HEARD]
+        self._twin.advance(self._loop.time())
         while (request := self._twin.cut(self._heard)) is not None:
             self._asked(request)
 
@@ -115,7 +126,7 @@ class ByteSlave:
         if any(isinstance(fault, Silent) for fault, _rng in struck):
             return
         for each in said:
-            wire = serial_wire(struck, each.wire, b"" if each.after_s else request)
+            wire = self._twin.spoil(struck, each.wire, b"" if each.after_s else request)
             if each.after_s:
                 self._loop.call_later(each.after_s, self._say, wire, each.still)
             else:
@@ -138,5 +149,5 @@ class ByteSlave:
         struck = self._twin.strike()
         if not any(isinstance(fault, Silent) for fault, _rng in struck):
             late_s = delay_s(struck)
-            wire = serial_wire(struck, self._twin.talk(struck), b"")
+            wire = self._twin.spoil(struck, self._twin.talk(struck), b"")
             self._loop.call_later(late_s, self._say, wire, _always)
