@@ -58,8 +58,8 @@ class Air(Protocol):
     def listened_s(self) -> float:
         """Return for how long the radio has certainly listened since it was made, in seconds.
 
-        Neither pauses count, nor connections, nor a silence of the whole air until the adapter has
-        shown that it lives: what was not heard in this time was not sent.
+        Neither pauses count, nor connections, nor a silence of the whole air until somebody is
+        heard again: what was not heard in this time was not sent.
         """
         ...
 

@@ -40,9 +40,11 @@ class Attention:
         self._began_s = None
 
     def alive(self, now_s: float) -> None:
-        """Take a sign of life: an advertisement, or a step that the adapter has carried out."""
+        """Take that something was heard, of anybody: an adapter may well answer, and be deaf."""
         self._certain_s = self._quiet_from_s = self.total_s(now_s)
 
     def healed(self, now_s: float) -> None:
-        """Take that something was tried: the next thing is tried after another silence."""
-        self._quiet_from_s = self.total_s(now_s)
+        """Take that something was tried: what was silent before does not count as listened."""
+        self._before_s = self._quiet_from_s = self._certain_s
+        if self._began_s is not None:
+            self._began_s = now_s

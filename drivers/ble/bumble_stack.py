@@ -6,8 +6,9 @@ needs it only when a site names `controller`.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from contextlib import suppress
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, Final, Literal
 
 from bleak import BleakClient, BleakScanner
@@ -49,6 +50,8 @@ class BumbleStack:
         """The scan under way, which is told what the controller reports."""
         self.bad_reports = 0
         """Reports and advertisements that make no sense."""
+        self.unsure = False
+        """A connection was being made when nobody wanted it any more: nobody knows what became."""
 
     @property
     def device(self) -> Device:
@@ -116,6 +119,16 @@ class BumbleStack:
             await self.device.power_on()
         except core.BaseBumbleError as error:
             raise BleakError(str(error)) from error
+
+    async def settle(self) -> None:
+        """Reset the controller when nobody knows what it is doing.
+
+        Raises:
+            BleakError: it refuses.
+        """
+        if self.unsure:
+            self.unsure = False
+            await self.power_cycle()
 
     async def reset(self) -> None:
         """Close and open the transport.
@@ -186,6 +199,7 @@ class BumbleScanner(BaseBleakScanner):
             BleakError: the controller refuses.
         """
         self.seen_devices = {}
+        await self._stack.settle()
         self._stack.scan = self
         try:
             await self._stack.device.start_scanning(active=self._active)
@@ -260,20 +274,25 @@ class BumbleClient(BaseBleakClient):
             BleakDeviceNotFoundError: it does not answer in time.
             BleakError: it refuses, or went away.
         """
+        await self._stack.settle()
+        self._stack.unsure = True
         try:
             connection = await self._stack.device.connect(
                 self._far, transport=core.PhysicalTransport.LE, timeout=self._timeout
             )
+            self._stack.unsure = False
         except core.TimeoutError as error:
+            self._stack.unsure = False
             raise BleakDeviceNotFoundError(self.address, "does not answer") from error
         except core.BaseBumbleError as error:
             raise BleakError(str(error)) from error
         self._connection = connection
         connection.on(connection.EVENT_DISCONNECTION, self._disconnected)
         try:
-            if pair:
-                await connection.pair()
-            await self._discover(Peer(connection))
+            with _broken_is_no_cancellation():
+                if pair:
+                    await connection.pair()
+                await self._discover(Peer(connection))
         except (core.BaseBumbleError, TimeoutError) as error:
             raise BleakError(str(error) or "no answer") from error
 
@@ -419,14 +438,32 @@ class BumbleClient(BaseBleakClient):
             question.close()
             raise BleakError(_NOT_CONNECTED)
         try:
-            return await question
+            with _broken_is_no_cancellation():
+                return await question
         except att.ATT_Error as error:
             raise BleakGATTProtocolError(error.error_code) from error
         except (core.BaseBumbleError, TimeoutError) as error:
             raise BleakError(str(error) or "no answer") from error
 
 
+@contextmanager
+def _broken_is_no_cancellation() -> Iterator[None]:
+    """Tell apart that a connection broke, which bumble says by cancelling its own future.
+
+    Raises:
+        BleakError: it broke.
+    """
+    try:
+        yield
+    except asyncio.CancelledError as error:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        raise BleakError(_BROKEN) from error
+
+
 _NOT_CONNECTED: Final = "not connected"
+_BROKEN: Final = "the connection broke"
 
 
 def _long(uuid: core.UUID) -> str:

@@ -324,7 +324,7 @@ class BleRadio:
         while True:
             step = self._ladder.climb()
             log.warning(
-                "radio-healed",
+                "radio-healing",
                 extra={"line": self._id, "step": step, "count": self._ladder.counts[step]},
             )
             if step is Step.GIVE_UP:
@@ -338,7 +338,7 @@ class BleRadio:
                         extra={"line": self._id, "step": step, "reason": _reason(error)},
                     )
                 else:
-                    self._attention.alive(self._now_s())
+                    self._attention.healed(self._now_s())
                     return
 
     async def _take(self, step: Step) -> None:

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_GRACE_S: Final = 2.0
+"""The stack ends an attempt by itself; should it not, this much later."""
+
 
 class BleakPeer:
     """A device one is connected to."""
@@ -98,7 +101,7 @@ async def connected(
         NoResponseError: it does not let itself be connected to.
     """
     try:
-        async with asyncio.timeout(timeout_s):
+        async with asyncio.timeout(timeout_s + _GRACE_S):
             await client.connect()
     except (BleakError, TimeoutError) as error:
         with suppress(BleakError, TimeoutError, OSError):  # what was begun is ended

@@ -69,6 +69,7 @@ class Presence:
         """Take one advertisement: its strength, and what the beacon tells of it, in dBm."""
         if listened_s - self._last_s >= self._absent_after_s:
             self._forget()
+            self.present = False
         self._rssi = rssi if self._rssi is None else self._rssi + _WEIGHT * (rssi - self._rssi)
         if self._rssi >= self._leave_dbm[not self.present]:
             self._last_s = listened_s
