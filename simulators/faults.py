@@ -41,6 +41,8 @@ class Fault:
     ru: ClassVar[str]
     en: ClassVar[str]
     media: ClassVar[frozenset[str] | None] = WIRES
+    kinds: ClassVar[frozenset[str] | None] = None
+    """Kinds of twins that know it; None: all."""
     """Kinds of line on which it means something; None: on every one."""
 
     probability: Probability = 1.0
@@ -129,7 +131,7 @@ class Slow(Fault):
     name: ClassVar[str] = "slow"
     ru: ClassVar[str] = "Прибор отвечает с задержкой."
     en: ClassVar[str] = "The device answers late."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
 
     delay_s: Annotated[float, Field(gt=0, le=60, description="before the answer starts")] = 1.5
     jitter_s: Annotated[float, Field(ge=0, le=60, description="more, at random")] = 0.0
@@ -300,6 +302,36 @@ class Drop(Fault):
     ] = "read"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Jammed(Fault):
+    """What is driven by a motor does not move on."""
+
+    name: ClassVar[str] = "jammed"
+    ru: ClassVar[str] = "Стрелу заклинило: привод включён, движения нет."
+    en: ClassVar[str] = "The boom is jammed: the motor runs, nothing moves."
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"barrier"})
+
+    @property
+    def spoils(self) -> bool:
+        """It answers soundly."""
+        return False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Forced(Fault):
+    """Somebody moves it by hand."""
+
+    name: ClassVar[str] = "forced"
+    ru: ClassVar[str] = "Стрелу подняли руками и держат."
+    en: ClassVar[str] = "The boom is lifted by hand and held."
+    kinds: ClassVar[frozenset[str] | None] = frozenset({"barrier"})
+
+    @property
+    def spoils(self) -> bool:
+        """It answers soundly."""
+        return False
+
+
 FAULTS: Final[Mapping[str, type[Fault]]] = {
     kind.name: kind
     for kind in (
@@ -320,6 +352,8 @@ FAULTS: Final[Mapping[str, type[Fault]]] = {
         StuckAdapter,
         Drop,
         Stuck,
+        Jammed,
+        Forced,
     )
 }
 """Every fault by its name."""
