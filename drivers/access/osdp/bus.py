@@ -141,7 +141,10 @@ class OsdpBus:
         self._wire.when_lost(self._lost)
         self._panel: Any = None  # Any: osdp_sys carries no types
         self._tick: asyncio.TimerHandle | None = None
-        self._status = Statistics()
+        self._status: Final = Statistics()
+        self._news: list[tuple[int, dict[str, Any]]] = []
+        self._ends: list[tuple[int, int]] = []
+        """Events and ends of orders; libosdp cannot bear that what it calls raises."""
 
     # Medium
 
@@ -322,6 +325,8 @@ class OsdpBus:
             self._tick.cancel()
             self._tick = None
         self._panel = None
+        self._news.clear()
+        self._ends.clear()
         for station in self._stations:
             station.online = station.secure = False
             self._abandon(station, error)
@@ -349,23 +354,42 @@ class OsdpBus:
                 self._channel.hear(frame)
                 fresh = True
         if fresh:
-            self._panel.refresh()
+            self._refresh()
 
     def _ticked(self) -> None:
         loop = asyncio.get_running_loop()
-        panel = self._panel
         now = loop.time()
         for place, station in enumerate(self._stations):
             self._keep(place, station, now)
-        panel.refresh()
+        self._refresh()
         if self._panel is not None:
             self._tick = loop.call_later(TICK_S, self._ticked)
+
+    def _refresh(self) -> None:
+        panel = self._panel  # held, for it may be given up meanwhile
+        panel.refresh()
+        if self._panel is panel:
+            self._settle()
+
+    def _settle(self) -> None:
+        """Hand on what libosdp told, in its order: events before the ends of the orders."""
+        news, self._news = self._news, []
+        for place, event in news:
+            station = self._stations[place]
+            if event["event"] == Event.NOTICE:
+                self._noticed(place, station, event)
+            elif station.trusted:
+                station.listener.told(event)
+        ends, self._ends = self._ends, []
+        for place, status in ends:
+            self._ended(self._stations[place], status)
 
     def _keep(self, place: int, station: Station, now: float) -> None:
         """See that a reader is taken up again, rests when it is silent, and ends its install."""
         if station.fallen:
             station.fallen = False
             self._panel.flush_commands(place)
+            self._settle()
             lost = f"line {self._id}: reader {station.address} was lost"
             self._abandon(station, NoResponseError(lost))
         if station.install_until is not None and now >= station.install_until:
@@ -393,12 +417,11 @@ class OsdpBus:
         station.wake()
 
     def _event(self, place: int, event: dict[str, Any]) -> int:
-        station = self._stations[place]
-        if event["event"] == Event.NOTICE:
-            self._noticed(place, station, event)
-        elif station.trusted:
-            station.listener.told(event)
+        self._news.append((place, event))
         return 0
+
+    def _completed(self, place: int, _order: dict[str, Any], status: int) -> None:
+        self._ends.append((place, status))
 
     def _noticed(self, place: int, station: Station, event: Told) -> None:
         if event["type"] == Notice.CHANNEL:
@@ -428,17 +451,17 @@ class OsdpBus:
             if not future.done():
                 future.set_exception(error)
 
-    def _completed(self, place: int, _order: dict[str, Any], status: int) -> None:
-        waiting = self._stations[place].waiting
-        if waiting:
-            future = waiting.popleft()
-            if future.done():
-                return
-            if status in {self._osdp.COMPLETION_OK, self._osdp.COMPLETION_FAILED}:
-                future.set_result(status == self._osdp.COMPLETION_OK)
-            else:
-                lost = f"line {self._id}: reader {self._stations[place].address} was lost"
-                future.set_exception(NoResponseError(lost))
+    def _ended(self, station: Station, status: int) -> None:
+        if not station.waiting:
+            return
+        future = station.waiting.popleft()
+        if future.done():
+            return
+        if status in {self._osdp.COMPLETION_OK, self._osdp.COMPLETION_FAILED}:
+            future.set_result(status == self._osdp.COMPLETION_OK)
+        else:
+            lost = f"line {self._id}: reader {station.address} was lost"
+            future.set_exception(NoResponseError(lost))
 
 
 MANIFEST: Final = MediumManifest(

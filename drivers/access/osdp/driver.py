@@ -14,7 +14,7 @@ from drivers.access.reader import Desk, Keypad, ReaderConfig, one_group, sample_
 from drivers.access.secret_file import read_secret
 from drivers.access.wiegand.codec import STANDARD, decode
 from gateway.model.driver import Ear, Manifest, PollGroup
-from gateway.model.errors import CommandRefusedError, FrameError
+from gateway.model.errors import CommandRefusedError, DeviceRejectedError, FrameError
 from gateway.model.event import Severity
 from gateway.model.ids import PointId
 from gateway.model.options import About, Checked, Limits, SitePath
@@ -29,6 +29,8 @@ COLOURS: Final = dict(
 LONGEST_TEXT: Final = 32
 MOST_BEEPS: Final = 10
 MOST_OUTPUTS: Final = 8
+REFUSALS: Final = 2
+"""So often in a row a reader may refuse to tell its state; then it is asked no more."""
 _UNASKED: Final = Flag(Quality.BAD, Cause.NO_VALUE)
 
 TAMPER: Final = Point(PointId("tamper"), kind=Kind.BOOL)
@@ -139,8 +141,9 @@ class Osdp:
             for number in range(config.outputs)
         )
         self._group: Final = one_group(config, TAMPER, POWER, LED, BUZZER, TEXT, *self._outputs)
-        self._states: Final[dict[Point, Value]] = {}
+        self._states: Final[dict[PointId, Value]] = {}
         """What is known of the reader, and what it was told."""
+        self._refusals = 0
 
     @property
     def groups(self) -> Sequence[PollGroup]:
@@ -167,10 +170,19 @@ class Osdp:
             DeviceRejectedError: it does not tell its state.
             BusUnavailableError: the line is gone.
         """
-        await self._ask_status(Status.LOCAL)
+        if self._refusals < REFUSALS:
+            try:
+                await self._ask_status(Status.LOCAL)
+            except DeviceRejectedError:
+                # libosdp restarts a reader that refused something: it is not asked for ever
+                self._refusals += 1
+                raise
+            self._refusals = 0
+        else:
+            await self._bus.ready(self._station, self._config.response_timeout_s)
         if self._outputs:
             await self._ask_status(Status.OUTPUTS)
-        known = [self._states.get(point) for point in tuple(self._group.table)[2:]]
+        known = [self._states.get(point.name) for point in tuple(self._group.table)[2:]]
         sample = sample_of(self._desk)
         cells = sample.cells + tuple(known)
         flags = {place: _UNASKED for place, cell in enumerate(cells) if cell is None}
@@ -197,7 +209,7 @@ class Osdp:
                 self._changed(POWER, "reader-power", bad=bool(power))
             case Event.STATUS if event["type"] == Status.OUTPUTS:
                 for point, level in zip(self._outputs, event["report"], strict=False):
-                    self._states[point] = bool(level)
+                    self._states[point.name] = bool(level)
             case _:
                 pass  # inputs, manufacturers' own replies: nothing we offer
 
@@ -234,8 +246,8 @@ class Osdp:
         self._desk.refuse(f"reader {self._config.reader}: {reason}")
 
     def _changed(self, point: Point, key: str, *, bad: bool) -> None:
-        was = self._states.get(point, False)
-        self._states[point] = bad
+        was = self._states.get(point.name, False)
+        self._states[point.name] = bad
         if bad and not was:
             self._desk.state(key, Severity.ALARM if point is TAMPER else Severity.WARNING)
         elif was and not bad:
@@ -288,9 +300,9 @@ class Osdp:
         code = 2 if value else 1
         order = {"command": Order.OUTPUT, "output_no": place, "control_code": code}
         await self._order(order | {"timer_count": 0})
-        self._states.pop(self._outputs[place], None)
+        self._states.pop(point, None)
         await self._ask_status(Status.OUTPUTS)
-        return self._states.get(self._outputs[place], not value)
+        return self._states.get(point, not value)
 
     async def _acknowledged(
         self, point: Point, value: Value, order: Mapping[str, Any], *, capability: Capability
@@ -300,7 +312,7 @@ class Osdp:
             msg = f"{point.name}: this reader has none"
             raise CommandRefusedError(msg)
         await self._order(order)
-        self._states[point] = value
+        self._states[point.name] = value
         return value
 
 
