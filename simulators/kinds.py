@@ -7,11 +7,14 @@ from itertools import chain
 from typing import Final
 
 from simulators.access import kinds as access
+from simulators.barriers import kinds as barriers
+from simulators.ble import kinds as ble
 from simulators.environment import kinds as environment
 from simulators.gpio import kinds as gpio
 from simulators.grounds import Kind, LineKind
 from simulators.lines import kinds as lines
 from simulators.lines import stream
+from simulators.mbus import kinds as mbus
 from simulators.modbus import kinds as modbus
 from simulators.recording import kinds as recording
 from simulators.serial_profile import kinds as serial_profile
@@ -20,13 +23,17 @@ TWINS: Final[Mapping[str, Kind]] = {
     kind.name: kind
     for kind in chain(
         access.KINDS,
+        ble.KINDS,
         environment.KINDS,
         gpio.KINDS,
+        mbus.KINDS,
         modbus.KINDS,
         recording.KINDS,
         serial_profile.KINDS,
+        barriers.KINDS,
     )
 }
 LINES: Final[Mapping[str, LineKind]] = {
-    kind.name: kind for kind in chain(gpio.LINES, lines.LINES, modbus.LINES, stream.LINES)
+    kind.name: kind
+    for kind in chain(ble.LINES, gpio.LINES, lines.LINES, modbus.LINES, stream.LINES)
 }

@@ -38,12 +38,12 @@ async def set_speed(asking: Asking, address: int, baud_rate: int) -> None:
     """
     asking = replace(asking, priority=Priority.COMMAND)
     own = asking.characters or Characters()
-    await asking.acknowledged(link.set_speed(address, baud_rate), address)
+    await asking.acknowledged(link.set_speed(address, baud_rate))
     try:
         fast = replace(asking, characters=replace(own, baud_rate=baud_rate))
-        await fast.acknowledged(link.reset_link(address), address)
+        await fast.acknowledged(link.reset_link(address))
     except (NoResponseError, FrameError) as error:
-        await asking.acknowledged(link.reset_link(address), address)
+        await asking.acknowledged(link.reset_link(address))
         msg = f"meter {address} stays at its old speed"
         raise CommandRefusedError(msg) from error
 
@@ -70,13 +70,13 @@ async def set_address(asking: Asking, address: int, wanted: int) -> None:
         msg = f"somebody has the primary address {wanted}: choose another one"
         raise CommandRefusedError(msg)
     order = link.long_frame(link.SND_UD, address, _CI_SEND, _SET_ADDRESS + bytes((wanted,)))
-    await asking.acknowledged(order, address)
-    await asking.acknowledged(link.reset_link(wanted), wanted)
+    await asking.acknowledged(order)
+    await asking.acknowledged(link.reset_link(wanted))
 
 
 async def _somebody_at(asking: Asking, address: int) -> bool:
     try:
-        await asking.acknowledged(link.reset_link(address), address)
+        await asking.acknowledged(link.reset_link(address))
     except NoResponseError:
         return False
     except FrameError:

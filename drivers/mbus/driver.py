@@ -10,7 +10,7 @@ from typing import Final
 
 from drivers.mbus import points, status
 from drivers.mbus.config import MbusConfig
-from drivers.mbus.readout import Asking, Meter, read_out
+from drivers.mbus.readout import Asking, CountBit, Meter, read_out
 from drivers.media.framing import ByteLine
 from gateway.model.driver import Manifest, PollGroup
 from gateway.model.reading import PointTable, Sample
@@ -32,6 +32,7 @@ class Mbus:
             application_reset=config.application_reset,
             most_telegrams=config.most_telegrams,
         )
+        self._count: Final = CountBit()
 
     @property
     def groups(self) -> Sequence[PollGroup]:
@@ -48,7 +49,8 @@ class Mbus:
             BusUnavailableError: the line is gone.
         """
         del group  # there is only one
-        return points.sample(self._points, await read_out(self._asking, self._meter))
+        told = await read_out(self._asking, self._meter, self._count)
+        return points.sample(self._points, told)
 
 
 def _address(config: MbusConfig) -> Hashable:

@@ -115,17 +115,16 @@ def set_speed(address: int, baud_rate: int) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Acknowledgement:
-    """The single character E5h. It names nobody, so what follows on it is checked by its address.
+    """The single character E5h.
 
-    `of` says whose it is, for what comes late only.
+    It names nobody. So nothing rests on it: who goes on is asked for data, and that names its
+    sender. One that comes late is taken for that of another meter without harm.
     """
 
-    of: Hashable
-
     @property
-    def shape(self) -> Hashable:
-        """Return whose it is: taking one for another does no harm."""
-        return ("mbus-ack", self.of)
+    def shape(self) -> None:
+        """Return None: no line needs to wait for one that is owed."""
+        return None
 
     def measure(self, received: bytes | bytearray, /) -> int:
         """Find it; see `Framing.measure`.

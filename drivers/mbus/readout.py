@@ -24,7 +24,7 @@ class Asking:
     characters: Characters | None = None
     priority: Priority = Priority.POLL
 
-    async def acknowledged(self, request: bytes, of: object) -> None:
+    async def acknowledged(self, request: bytes) -> None:
         """Send what a meter acknowledges.
 
         Raises:
@@ -32,7 +32,7 @@ class Asking:
             FrameError: something else came.
             BusUnavailableError: the line is gone.
         """
-        await self._exchange(request, Acknowledgement(of))
+        await self._exchange(request, Acknowledgement())
 
     async def answered(self, request: bytes, answer: Response) -> bytes:
         """Send what a meter answers with data; return its frame.
@@ -77,8 +77,25 @@ class Meter:
         return f"meter {self.address}" if self.who is None else f"meter {self.who}"
 
 
-async def read_out(asking: Asking, meter: Meter) -> Telegram:
+@dataclass(slots=True)
+class CountBit:
+    """The frame count bit of the next request: with the same one again a meter repeats itself."""
+
+    next: bool = True
+
+    def take(self) -> bool:
+        """Return it, and turn it over."""
+        self.next = not self.next
+        return not self.next
+
+
+async def read_out(asking: Asking, meter: Meter, count: CountBit | None = None) -> Telegram:
     """Read a meter whole, without retries.
+
+    Args:
+        asking: its line.
+        meter: whom to read, and how.
+        count: for a meter whose link is not reset: it goes on where the last readout ended.
 
     Raises:
         NoResponseError: it says nothing, or that it is busy.
@@ -87,29 +104,28 @@ async def read_out(asking: Asking, meter: Meter) -> Telegram:
         BusUnavailableError: the line is gone.
     """
     if meter.who is not None:
-        await asking.acknowledged(link.select(meter.who), meter.who)
+        await asking.acknowledged(link.select(meter.who))
     elif meter.reset_link:
-        await asking.acknowledged(link.reset_link(meter.address), meter.address)
+        await asking.acknowledged(link.reset_link(meter.address))
+    if count is None or meter.who is not None or meter.reset_link:
+        count = CountBit()  # EN 13757-2: after a reset, and after a selection, it is set
     if meter.application_reset is not None:
         reset = link.reset_application(meter.address, meter.application_reset)
-        await asking.acknowledged(reset, (meter.address, meter.who))
-    told = await _telegrams(asking, meter)
+        await asking.acknowledged(reset)
+    told = await _telegrams(asking, meter, count)
     if meter.who is not None:
-        await _deselect(asking, meter.who)
+        await _deselect(asking)
     return joined(told)
 
 
-async def _telegrams(asking: Asking, meter: Meter) -> list[Telegram]:
-    """Take telegrams until no more records follow, with the frame count bit toggled for each.
-
-    EN 13757-2: after a reset, and after a selection, the first request has the bit set.
-    """
+async def _telegrams(asking: Asking, meter: Meter, count: CountBit) -> list[Telegram]:
+    """Take telegrams until no more records follow, with the frame count bit turned for each."""
     told: list[Telegram] = []
     last = b""
     answer = Response(meter.address, meter.who)
     while len(told) < meter.most_telegrams:
-        fcb = len(told) % 2 == 0
-        frame = await asking.answered(link.request_data(meter.address, fcb=fcb), answer)
+        request = link.request_data(meter.address, fcb=count.take())
+        frame = await asking.answered(request, answer)
         if frame == last:
             msg = f"{meter} says the same telegram again instead of the next one"
             raise FrameError(msg, answer=frame)
@@ -124,7 +140,7 @@ async def _telegrams(asking: Asking, meter: Meter) -> list[Telegram]:
     raise FrameError(msg, answer=last)
 
 
-async def _deselect(asking: Asking, who: SecondaryAddress) -> None:
+async def _deselect(asking: Asking) -> None:
     """Let it go; one that does not acknowledge that is let go by the next selection anyway."""
     with suppress(NoResponseError, FrameError):
-        await asking.acknowledged(link.reset_link(SELECTED), (SELECTED, who))
+        await asking.acknowledged(link.reset_link(SELECTED))

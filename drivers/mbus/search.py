@@ -119,7 +119,7 @@ async def search(asking: Asking, state: WildcardSearch | None = None) -> AsyncIt
 
 async def _ask_for(asking: Asking, who: SecondaryAddress) -> tuple[Came, Header | None, int | None]:
     try:
-        await asking.acknowledged(link.select(who), who)
+        await asking.acknowledged(link.select(who))
     except NoResponseError:
         return Came.NOTHING, None, None
     except FrameError:
@@ -171,7 +171,7 @@ async def scan(
 
 async def _look_at(asking: Asking, address: int) -> tuple[Came, Header | None]:
     try:
-        await asking.acknowledged(link.reset_link(address), address)
+        await asking.acknowledged(link.reset_link(address))
     except NoResponseError:
         return Came.NOTHING, None
     except FrameError:

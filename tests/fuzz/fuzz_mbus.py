@@ -15,7 +15,7 @@ WHO = SecondaryAddress("1234FFFF", device_type=7)
 def one(data: bytes) -> None:
     """Feed one input."""
     with suppress(FrameError):
-        Acknowledgement(1).measure(data)
+        Acknowledgement().measure(data)
     for answer in (Response(254), Response(1), Response(253, WHO)):
         with suppress(FrameError, DeviceRejectedError, NoResponseError):
             size = answer.measure(data)

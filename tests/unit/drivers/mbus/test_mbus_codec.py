@@ -47,7 +47,7 @@ def test_the_example_of_the_documentation() -> None:
     assert (flow.meaning.quantity, flow.storage) == ("volume_flow", 5)
     assert (flow.function, value_of(flow)) == (Function.MAXIMUM, Fraction(113, 1000))
     assert (energy.meaning.quantity, energy.tariff, energy.subunit) == ("energy", 2, 1)
-    assert (value_of(energy), energy.meaning.unit) == (218_370, "W.h")
+    assert (value_of(energy), energy.meaning.unit) == (Fraction(218_370), "W.h")
     assert not told.more
 
 

@@ -82,7 +82,7 @@ def test_the_meter_that_was_meant_answers_whatever_its_primary_address() -> None
 
 
 def test_acknowledgements() -> None:
-    answer = Acknowledgement(1)
+    answer = Acknowledgement()
     assert answer.measure(b"") == 0
     assert answer.measure(b"\xe5\xe5") == 1
     with pytest.raises(ForeignFrameError):

@@ -1,0 +1,1 @@
+"""Twins of wired M-Bus meters."""
