@@ -135,6 +135,8 @@ class Scene(BaseModel):
 
 def misfit(fault: Fault, kind: str, medium: str) -> str | None:
     """Return the sentence for a fault that means nothing for such a twin on such a line."""
+    if fault.kinds is not None and kind not in fault.kinds:
+        return f"it is known to {_listed(fault.kinds)} only"
     if fault.name in TWINS[kind].without:
         return f"it means nothing for {kind}"
     if fault.media is not None and medium not in fault.media:

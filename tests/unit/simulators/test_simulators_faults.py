@@ -34,6 +34,8 @@ def test_faults_are_those_of_the_design() -> None:
         "new_address",
         "stuck_adapter",
         "drop",
+        "jammed",
+        "forced",
     }
 
 
