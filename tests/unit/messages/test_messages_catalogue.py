@@ -49,6 +49,16 @@ EVENTS = {
     "store-roomy",
     "card-worn",
     "card-fresh",
+    "credential",
+    "reader-tamper",
+    "reader-tamper-over",
+    "reader-power",
+    "reader-power-over",
+    "reader-cable",
+    "reader-cable-well",
+    "reader-install",
+    "reader-installed",
+    "reader-insecure",
 }
 NEVER = re.compile(r"ошибк|девайс|шин[аыуе]\b|сайт|гейтвей|попробуйте|\berror\b", re.IGNORECASE)
 PARTS = (
