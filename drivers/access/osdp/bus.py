@@ -49,7 +49,7 @@ class Listener(Protocol):
         ...
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(slots=True, eq=False, repr=False)
 class Station:
     """One reader on the line."""
 
