@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
 from typing import ClassVar, Final, TypeVar
 
-from drivers.gpio.board import Board, open_board
-from drivers.gpio.config import LAST_PIN, LAST_TELLING_PIN, GpioConfig
+from drivers.gpio.board import Board
+from drivers.gpio.config import GpioConfig
+from drivers.gpio.lgpio_board import LgpioBoard
+from drivers.gpio.pigpio_board import PigpioBoard
+from drivers.gpio.uses import Found, Input, Output, Rest, Uses, let_go, set_up
 from drivers.media.edges import Edge, Pull
 from drivers.media.port import Statistics
 from drivers.media.turnstile import Turnstile
@@ -32,34 +34,6 @@ _CLAIMS_PER_S: Final = 4
 """A pin takes at most this part of the time for an answer, several requests each."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rest:
-    """What an output is when nobody has said otherwise. A level, or percent of a duty cycle."""
-
-    start: float
-    """When the agent starts."""
-    stop: float | None
-    """When the agent stops; None: it stays as it is."""
-    back: float | None
-    """When the chip was gone and is back; None: as it was last told."""
-
-
-@dataclass(slots=True)
-class _Output:
-    rest: Rest
-    frequency_hz: float | None
-    """Of a pulsed output; None: it has a level."""
-    told: float | None = None
-    """What it was told last."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Input:
-    tell: Edge
-    pull: Pull
-    glitch_us: int
-
-
 class GpioChip:
     """The owner of the pins of one chip. An `EdgeSource` and a `LosingMedium`."""
 
@@ -69,8 +43,9 @@ class GpioChip:
         """Take the settings; opens nothing."""
         self._id: Final = line_id
         self._config: Final = config
-        self._inputs: Final[dict[int, _Input]] = {}
-        self._outputs: Final[dict[int, _Output]] = {}
+        self._uses: Final = Uses()
+        self._inputs: Final = self._uses.inputs
+        self._outputs: Final = self._uses.outputs
         self._statistics: Final = Statistics()
         self._turnstile: Final = Turnstile()
         self._opening: Final = asyncio.Lock()
@@ -115,8 +90,7 @@ class GpioChip:
         Raises:
             ValueError: there is no such pin, or it is used already.
         """
-        self._reserve(pin, LAST_TELLING_PIN)
-        self._inputs[pin] = _Input(tell, pull, glitch_us)
+        self._uses.add_input(pin, Input(tell, pull, glitch_us))
 
     def drive(self, pin: int, rest: Rest, *, frequency_hz: float | None = None) -> None:
         """Use `pin` as an output from the next opening on.
@@ -129,20 +103,11 @@ class GpioChip:
         Raises:
             ValueError: there is no such pin, or it is used already.
         """
-        self._reserve(pin, LAST_PIN if frequency_hz is None else LAST_TELLING_PIN)
-        self._outputs[pin] = _Output(rest, frequency_hz)
+        self._uses.add_output(pin, Output(rest, frequency_hz))
 
     def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
         """Have `tell` called in the loop, once for each loss."""
         self._tells.append(tell)
-
-    def _reserve(self, pin: int, last: int) -> None:
-        if not 0 <= pin <= last:
-            msg = f"pin {pin} is not one of 0 to {last}"
-            raise ValueError(msg)
-        if pin in self._inputs or pin in self._outputs:
-            msg = f"pin {pin} of {self._id} is used already"
-            raise ValueError(msg)
 
     # Opening and closing
 
@@ -176,8 +141,11 @@ class GpioChip:
             hears = {pin: heard(pin) for pin in self._inputs}
             given_up = threading.Event()
             try:
-                board, now_ns, firsts = await self._worker.call(
-                    lambda: self._set_up(hears, gone, given_up), limit_s
+                board, now_ns, found = await self._worker.call(
+                    lambda: set_up(
+                        open_board(config, gone), self._uses, hears, given_up, again=self._was_lost
+                    ),
+                    limit_s,
                 )
             except asyncio.CancelledError:
                 given_up.set()
@@ -193,56 +161,12 @@ class GpioChip:
             self._generation = generation
             self._was_lost = False
             self._anchor_ns = round(loop.time() * 1e9) - now_ns
-            self._begin(firsts)
+            self._begin(found)
 
-    def _set_up(
-        self,
-        hears: dict[int, Callable[[int, bool], None]],
-        gone: Callable[[], None],
-        given_up: threading.Event,
-    ) -> tuple[Board, int, list[tuple[int, int, bool]]]:
-        """Open the chip and claim every pin; in the thread.
-
-        Returns:
-            The board, its tick now, and of each input a tick and its level then.
-        """
-        board = open_board(self._config, gone)
-        try:
-            _still_wanted(given_up)
-            for pin, output in self._outputs.items():
-                level = self._resting(output)
-                if output.frequency_hz is None:
-                    board.claim_output(pin, level=bool(level))
-                else:
-                    board.claim_pwm(pin, output.frequency_hz, level)
-                output.told = level
-            for pin, use in self._inputs.items():
-                board.claim_input(pin, use.pull, use.glitch_us)
-            board.watch(hears)
-            # The tick before the level: what changes in between is told once more, never missed.
-            firsts = [(pin, board.now_ns(), board.read(pin)) for pin in self._inputs]
-            now_ns = board.now_ns()
-            _still_wanted(given_up)
-        except DeviceRejectedError as error:
-            board.close()
-            raise BusUnavailableError(str(error)) from error
-        except BusUnavailableError:
-            board.close()
-            raise
-        return board, now_ns, firsts
-
-    def _resting(self, output: _Output) -> float:
-        rest = output.rest
-        if not self._was_lost:
-            return rest.start
-        if rest.back is not None:
-            return rest.back
-        return rest.start if output.told is None else output.told
-
-    def _begin(self, firsts: list[tuple[int, int, bool]]) -> None:
+    def _begin(self, found: Sequence[Found]) -> None:
         """Tell what was found, then what happens from now on."""
-        self._first_ns = {pin: tick for pin, tick, _ in firsts}
-        for pin, tick, level in firsts:
+        self._first_ns = {pin: tick for pin, tick, _ in found}
+        for pin, tick, level in found:
             self._inputs[pin].tell(tick + self._anchor_ns, level, first=True)
         self._drain()
         self._check_later()
@@ -253,24 +177,13 @@ class GpioChip:
             board, self._board = self._board, None
             self._stop_checking()
             if board is None:
+                self._worker.close()
                 return
             self._edges.clear()
 
-            def let_go() -> None:
-                try:
-                    for pin, output in self._outputs.items():
-                        if output.rest.stop is None:
-                            continue
-                        if output.frequency_hz is None:
-                            board.write(pin, level=bool(output.rest.stop))
-                        else:
-                            board.dim(pin, output.rest.stop)
-                finally:
-                    board.close()
-
             limit_s = self._config.response_timeout_s * (2 + len(self._outputs))
             try:
-                await self._worker.call(let_go, limit_s)
+                await self._worker.call(lambda: let_go(board, self._uses), limit_s)
             except (TimeoutError, BusUnavailableError, DeviceRejectedError):
                 # It was leaving in this moment: nothing can be told to its pins any more.
                 self._statistics.errors += 1
@@ -453,10 +366,17 @@ class GpioChip:
                 self._inputs[pin].tell(tick + self._anchor_ns, level, first=False)
 
 
-def _still_wanted(given_up: threading.Event) -> None:
-    if given_up.is_set():
-        msg = "nobody waits for the chip any more"
-        raise BusUnavailableError(msg)
+def open_board(config: GpioConfig, gone: Callable[[], None]) -> Board:
+    """Open the chip that a site names; may block.
+
+    Args:
+        config: names it.
+        gone: called in some thread, perhaps more than once, when the chip is seen to be gone.
+
+    Raises:
+        BusUnavailableError: it is not there; the message says what to look at.
+    """
+    return PigpioBoard(config, gone) if config.factory == "pigpio" else LgpioBoard(config)
 
 
 def _resource(config: GpioConfig) -> Hashable:

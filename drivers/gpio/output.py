@@ -7,8 +7,9 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, Literal
 
-from drivers.gpio.chip import GpioChip, Rest
+from drivers.gpio.chip import GpioChip
 from drivers.gpio.options import InputPin, OutputPin, PullOption
+from drivers.gpio.uses import Rest
 from drivers.media.edges import Pull
 from gateway.model.driver import Manifest, PollGroup, Priority
 from gateway.model.errors import BusUnavailableError, CommandRefusedError

@@ -7,9 +7,10 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final
 
-from drivers.gpio.chip import GpioChip, Rest
+from drivers.gpio.chip import GpioChip
 from drivers.gpio.options import InputPin
 from drivers.gpio.ramp import Ramp
+from drivers.gpio.uses import Rest
 from gateway.model.driver import Manifest, PollGroup
 from gateway.model.errors import BusUnavailableError, CommandRefusedError
 from gateway.model.ids import PointId

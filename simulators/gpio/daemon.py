@@ -101,6 +101,7 @@ class Daemon:
         }
         self._server: asyncio.Server | None = None
         self._reported = chip.levels
+        self._retired = False
         self._pending: Final[dict[int, asyncio.TimerHandle]] = {}
         self._timers: Final[set[asyncio.TimerHandle]] = set()
         self._loop: Final = asyncio.get_running_loop()
@@ -117,12 +118,20 @@ class Daemon:
         Raises:
             OSError: somebody else has it.
         """
-        if self._server is None:
-            self._server = await listen_again(
+        if self._server is None and not self._retired:
+            server = await listen_again(
                 lambda: self._loop.create_server(lambda: _Client(self), self.host, self.port),
                 wait=self.port != 0,
             )
-            self.port = self._server.sockets[0].getsockname()[1]
+            self.port = server.sockets[0].getsockname()[1]
+            self._server = server
+            if self._retired:  # meanwhile
+                self.close()
+
+    def retire(self) -> None:
+        """Close for good, also a port that is just being opened."""
+        self._retired = True
+        self.close()
 
     def close(self) -> None:
         """Close the port and every connection; does nothing when it is closed."""

@@ -49,7 +49,6 @@ class RunningGpio:
         self.daemon: Final = Daemon(self.chip, spec.revision, spec.host, spec.port)
         self.board: Board | None = None
         self._retire: Final[list[Callable[[], None]]] = []
-        self._retired = False
 
     @property
     def address(self) -> GpioAddress:
@@ -76,8 +75,6 @@ class RunningGpio:
         Raises:
             OSError: somebody else has the port.
         """
-        if self._retired:
-            return
         if self.board is not None and self.board.off:
             self.daemon.close()
             self.chip.reset()
@@ -91,10 +88,9 @@ class RunningGpio:
 
     def retire(self) -> None:
         """End it for good."""
-        self._retired = True
         for retire in self._retire:
             retire()
-        self.daemon.close()
+        self.daemon.retire()
 
 
 def pins(line: object) -> RunningGpio:

@@ -20,10 +20,23 @@ from simulators.gpio.options import (
     RelayOptions,
 )
 from simulators.gpio.pin_twin import PinTwin, Step, bouncing
-from simulators.gpio.wire import Refusal, Request
+from simulators.gpio.wire import Command, Refusal, Request
 from simulators.truth import TruthJournal
 from simulators.twin import Struck, Twin, delay_s
 
+SETTING: Final = frozenset(
+    {
+        Command.MODES,
+        Command.PUD,
+        Command.WRITE,
+        Command.PWM,
+        Command.PRS,
+        Command.PFS,
+        Command.TRIG,
+        Command.FG,
+    }
+)
+"""What the service refuses for pins that it was told to leave alone (pigpiod -x)."""
 LONGEST_STEP_S: Final = 5.0
 """Of missed time no more than this is caught up with."""
 HOUR_S: Final = 3600.0
@@ -194,10 +207,11 @@ class Board(Twin):
         """Return nothing beside its counts."""
         return {}
 
-    def judge(self, _request: Request) -> functools.partial[list[Told]] | int:
+    def judge(self, request: Request) -> functools.partial[list[Told]] | int:
         """Say what becomes of a request: an error code, or what is made of its answer."""
         struck = self.strike()
-        if any(isinstance(fault, Refuse) for fault, _ in struck):
+        refuses = any(isinstance(fault, Refuse) for fault, _ in struck)
+        if refuses and request.command in SETTING:
             self.sent()
             return int(Refusal.NOT_PERMITTED)
         return functools.partial(self._spoil, struck)
