@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Final, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 
 from drivers.modbus.fields import MAX_WRITTEN_REGISTERS, REGISTERS, MappedPoint, Type
 from drivers.modbus.place_schema import PlaceModel
@@ -206,3 +206,19 @@ class PointModel(PlaceModel):
 def name_of(state: str | StateModel) -> str:
     """Return the name of a state in rules and in the platform."""
     return state if isinstance(state, str) else state.name
+
+
+def point_of(options: Mapping[str, object]) -> PointModel:
+    """Return the point with these options.
+
+    Raises:
+        ValueError: a profile cannot have it; the message says why in one line.
+    """
+    try:
+        return PointModel.model_validate(options)
+    except ValidationError as error:
+        says = "; ".join(
+            f"{'.'.join(map(str, problem['loc']))}: {problem['msg']}".lstrip(": ")
+            for problem in error.errors(include_url=False)
+        )
+        raise ValueError(says.replace("Value error, ", "")) from error

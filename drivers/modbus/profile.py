@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from drivers.modbus.encode import as_bool, encode_value
-from drivers.modbus.fields import MappedPoint, Span
+from drivers.modbus.fields import Field, MappedPoint, Span
 from drivers.modbus.identify import Identification
 from drivers.modbus.plan import overlap
 from drivers.modbus.point_schema import PointModel
@@ -172,6 +172,19 @@ def _odd_identification(model: ProfileModel, names: frozenset[str]) -> list[tupl
     return found
 
 
+def clash(one: Field, other: Field) -> bool:
+    """Say whether two points lie in each other's registers and may not.
+
+    They may as bit fields of the same registers, or as two names for one value.
+    """
+    if not overlap(one.span, other.span):
+        return False
+    same = one.span == other.span
+    both_fields = one.mask is not None and other.mask is not None
+    alike = (one.type, one.order, one.mask) == (other.type, other.order, other.mask)
+    return not (same and (both_fields or alike))
+
+
 def _overlaps(points: Sequence[PointModel], never: Sequence[Span]) -> list[tuple[Loc, str]]:
     """Find points that share registers, other than bit fields and names for the very same value."""
     found: list[tuple[Loc, str]] = []
@@ -183,16 +196,7 @@ def _overlaps(points: Sequence[PointModel], never: Sequence[Span]) -> list[tuple
             if overlap(one.span, span)
         ]
         for other_point, other in built[:place]:
-            if not overlap(one.span, other.span):
-                continue
-            same_place = one.span == other.span
-            if same_place and one.mask is not None and other.mask is not None:
-                continue
-            if same_place and (one.type, one.order, one.mask) == (
-                other.type,
-                other.order,
-                other.mask,
-            ):
+            if not clash(one, other):
                 continue
             message = (
                 f"{point.name} ({one.span}) overlaps {other_point.name} ({other.span}); only bit "

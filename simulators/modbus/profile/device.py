@@ -111,6 +111,7 @@ class ProfileDevice:
             "holding": self.memory.holding.image,
             "input": self.memory.inputs.image,
         }
+        self.power_on()  # a safe state that is none is told at once, not after a power cut
         for cells in sharing(plan.cells):
             self._fill(cells)
         for signature in plan.signatures:
@@ -119,7 +120,7 @@ class ProfileDevice:
         for each in reversed(held):
             self._hold(each.place.table, each.place.addresses, each.data)
         places = [each.place for each in held]
-        places += [signature.cell.place for signature in plan.signatures]
+        places += [each.cell.place for each in plan.signatures if not inside_another(plan, each)]
         still = {(place.table, at) for place in places for at in place.addresses}
         self._moving: Final = [
             cell

@@ -146,18 +146,22 @@ def parse_plan(text: str, name: str) -> Plan:
         ProfileTwinError: no twin can be made of it.
     """
     try:
-        return _plan(tomllib.loads(text), name)
-    except tomllib.TOMLDecodeError as error:
+        raw = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         msg = f"{name}: this is no TOML: {error}"
         raise ProfileTwinError(msg) from error
-    except (
-        TypeError,
-        ValueError,
-        KeyError,
-        AttributeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    return plan_of(raw, name)
+
+
+def plan_of(raw: dict[str, Any], name: str) -> Plan:  # Any: what TOML holds
+    """Return the plan of a profile that was read as TOML.
+
+    Raises:
+        ProfileTwinError: no twin can be made of it.
+    """
+    try:
+        return _plan(raw, name)
+    except (TypeError, ValueError, LookupError, AttributeError, ArithmeticError) as error:
         # Whatever is wrong with the file, `mayak profile test` says it with its line.
         msg = f"{name}: {type(error).__name__}: {error}"
         raise ProfileTwinError(msg) from error

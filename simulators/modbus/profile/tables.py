@@ -59,11 +59,11 @@ def raw_of(cell: Cell, value: Value, *, raw: bool) -> int:
     Raises:
         ProfileTwinError: it does not fit.
     """
-    if isinstance(value, str):
+    if not isinstance(value, (int, float)):
         msg = f"{cell.name}: {value!r} is no number"
         raise ProfileTwinError(msg)
-    number = float(value)
-    exact = number if raw or cell.form.kind == "bool" else (number - cell.offset) / cell.scale
+    plain = raw or cell.form.kind == "bool" or (cell.scale, cell.offset) == (1, 0)
+    exact = value if plain else (value - cell.offset) / cell.scale
     pattern = pattern_of(cell.form, exact)
     if pattern is None:
         msg = f"{cell.name}: {value} does not fit into its registers"

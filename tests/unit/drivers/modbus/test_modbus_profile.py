@@ -15,7 +15,7 @@ from drivers.modbus.fields import Order, Span, Table, Type
 from drivers.modbus.profile import SHIPPED, ProfileError, load_profile, parse_profile
 from drivers.modbus.vectors import check_vectors
 from drivers.profiles.reading import protocol_of
-from gateway.model.ids import PointId
+from gateway.model.ids import OPERATIONS, PERSONAL, PointId
 from gateway.model.reading import Deadband, Kind
 from tests.checked_options import modbus_device
 
@@ -92,6 +92,36 @@ def test_the_kind_of_a_point_follows_from_its_type(kind: Kind) -> None:
         assert (made.scale, made.offset) == (1.0, 0.0), "the driver has scaled it already"
 
 
+RELAY = {"table": '"coil"', "type": "", "unit": "", "writable": "true"}
+
+
+def test_a_profile_says_where_actuators_are_safe() -> None:
+    mode = {
+        "name": '"mode"',
+        "table": '"holding"',
+        "type": '"u16"',
+        "unit": "",
+        "writable": "true",
+        "states": '{ 0 = "off", 1 = { name = "on", ru = "вкл", en = "switched on" } }',
+    }
+    text = HEAD + point(**RELAY, safe="false") + point(**mode, safe='"on"')
+    profile = parse_profile(text, PATH).map
+    assert profile.safe == {"power": False, "mode": "on"}
+    assert profile.points[PointId("mode")].point.states == {0: "off", 1: "on"}
+
+
+def test_personal_points_belong_to_their_audience() -> None:
+    text = HEAD.replace("[source]", 'personal = ["power"]\n\n[source]')
+    profile = parse_profile(text + POINT + point(name='"other"', address="9"), PATH).map
+    assert profile.points[PointId("power")].point.audience == PERSONAL
+    assert profile.points[PointId("other")].point.audience == OPERATIONS
+    for problem in (
+        text + point(name='"other"'),
+        text + point(audience='"security"'),
+    ):
+        assert len(mistakes(problem)) == 1
+
+
 def test_a_reference_may_stand_for_table_and_address() -> None:
     one = {"table": "", "address": ""}
     for reference, span in {
@@ -140,6 +170,22 @@ MISTAKES = {
     "a state without number": (HEAD + point(states='{ on = "on" }'), 18, "whole number"),
     "two states of one name": (HEAD + point(states='{ 0 = "a", 1 = "a" }'), 18, "same name"),
     "low above high": (HEAD + point(low="2", high="1"), 12, "low is above high"),
+    "safe but not writable": (HEAD + point(safe="1"), 12, "safe goes with writable"),
+    "safe outside the limits": (
+        HEAD + point(table='"holding"', writable="true", high="5", safe="6"),
+        20,
+        "not between",
+    ),
+    "safe beside a coil": (
+        HEAD + point(table='"coil"', type="", writable="true", safe="5"),
+        18,
+        "true or false",
+    ),
+    "a state without a name": (
+        HEAD + point(states='{ 0 = { ru = "а", en = "a" } }'),
+        18,
+        "missing",
+    ),
     "group and period": (HEAD + point(group='"slow"', period_s="5"), 12, "exclude"),
     "writable input": (HEAD + point(writable="true"), 12, "cannot be written"),
     "writable bits": (
