@@ -72,6 +72,8 @@ class Watched:
     counters: Counters = field(default_factory=Counters)
     polled: list[PolledFeed] = field(default_factory=list)
     told: list[ToldFeed] = field(default_factory=list)
+    kept: list[ToldFeed] = field(default_factory=list)
+    """Groups of another time: nobody waits for them, nothing makes them BAD."""
     outage: Outage = field(default_factory=Outage)
     cause: Cause = Cause.NO_RESPONSE
     """Why it is lost: that of the first failure, so that noise does not change it each time."""
@@ -80,7 +82,7 @@ class Watched:
 
     @property
     def feeds(self) -> Sequence[Feed]:
-        """Return all groups of the device."""
+        """Return the groups that say how the device is now."""
         return [*self.polled, *self.told]
 
 
@@ -131,7 +133,8 @@ def watch(device: PolledDevice) -> Watched:
         period_s = device.period_of(group)
         reporter = Reporter(group.table, device.heartbeat_s)
         if group.told:
-            watched.told.append(ToldFeed(watched, group, period_s, reporter))
+            heard = watched.kept if group.kept else watched.told
+            heard.append(ToldFeed(watched, group, period_s, reporter))
         elif isinstance(driver, PolledDriver):
             job = Job(device.id, group, period_s, device.retries)
             feed = PolledFeed(watched, group, period_s, reporter, job=job, driver=driver)

@@ -43,15 +43,18 @@ class DeviceEar:
             heard: is told that a group was heard.
         """
         self._watched: Final = watched
-        self._feeds: Final = {feed.group: feed for feed in watched.told}
+        self._feeds: Final = {feed.group: feed for feed in (*watched.told, *watched.kept)}
         self._qualifier: Final = qualifier
         self._clock: Final = clock
         self._happened: Final = happened
         self._heard: Final = heard
 
     def heard(self, group: PollGroup, sample: Sample) -> None:
-        """Take the points of one group, as they are at this moment."""
+        """Take the points of one group, as they are at this moment, or as the device kept them."""
         feed = self._feeds[group]
+        if group.kept:
+            self._qualifier.handed_over(feed, sample)
+            return
         feed.heard_s = self._clock.monotonic_s()
         feed.last = sample
         self._watched.counters.heard += 1

@@ -89,7 +89,8 @@ class Poller:
         }
         self._all_feeds: Final = [f for watched in self._devices.values() for f in watched.feeds]
         self._plan: Final = PollPlan(self._feeds, clock.monotonic_s())
-        points = (point for feed in self._all_feeds for point in feed.group.table)
+        kept = [feed for watched in self._devices.values() for feed in watched.kept]
+        points = (point for feed in (*self._all_feeds, *kept) for point in feed.group.table)
         self._private: Final = any(point.audience != OPERATIONS for point in points)
         self._qualifier: Final = Qualifier(line.id, clock, deliver, happened, private=self._private)
         self._silences: Final = Silences(self._devices.values(), self._qualifier)
@@ -181,8 +182,9 @@ class Poller:
         """Ask each group of a device now, in turn with the polls, with its retries.
 
         Returns:
-            A reading per group, with everything that came, or BAD with its cause. Nothing of it is
-            delivered; a device that was lost and answers here is taken up again.
+            A reading per group, with everything that came, or BAD with its cause; groups of another
+            time are left out. Nothing of it is delivered; a device that was lost and answers here
+            is taken up again.
 
         Raises:
             KeyError: no such device on this line.

@@ -66,6 +66,10 @@ class Qualifier:
             self._points_back(feed)
         self._pass_on(feed, sample)
 
+    def handed_over(self, feed: Feed, sample: Sample) -> None:
+        """Take what a device kept from another time: it says nothing of how the device is now."""
+        self._pass_on(feed, sample)
+
     def refused(self, feed: Feed, error: DeviceRejectedError | DeviceFaultError) -> None:
         """Take that the device is there and does not give this group."""
         count(feed.watched.counters, error)

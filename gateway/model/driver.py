@@ -103,6 +103,10 @@ class PollGroup:
     which it is still believed to be there."""
     told: bool = False
     """The device tells them by itself: nobody asks, an ear hears them."""
+    kept: bool = False
+    """Told, and of another time: what the device kept while nobody could ask. Each row has its own
+    time among its points, as the device says it; it counts as observed when it was handed over.
+    Silence means nothing here, and a device that is lost makes nothing of it BAD."""
 
 
 class Driver(Protocol):
