@@ -1,0 +1,1 @@
+"""Barriers and gates: state machines over outputs and inputs of other devices."""
