@@ -97,7 +97,7 @@ def _bits(edges: Sequence[Pulse], timing: Timing) -> list[_Bit]:
         if not level:
             low[line] = tick_ns
     bits += [_Bit(begun, line, None) for line, begun in low.items()]
-    bits.sort()
+    bits.sort(key=lambda bit: (bit.begin_ns, bit.line))
     return [
         bit for bit in bits if bit.end_ns is None or bit.end_ns - bit.begin_ns >= timing.narrow_ns
     ]
