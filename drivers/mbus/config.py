@@ -126,6 +126,24 @@ def _sound(points: Any, _before: Mapping[str, Any], _site_dir: Path | None) -> N
         names.append(point.name)
 
 
+def _of_the_past(archive: Any, before: Mapping[str, Any], _site_dir: Path | None) -> None:
+    """Refuse what cannot be points of an archive.
+
+    Raises:
+        ValueError: with the name.
+    """
+    names = ["archive_at", *(str(point.name) for point in status.POINTS)]
+    names += [point.name for point in before.get("points", ())]
+    for point in archive:
+        if point.name in names:
+            msg = f"point {point.name} is there twice, or is the meter's own: call it otherwise"
+            raise ValueError(msg)
+        if point.storage:
+            msg = f"point {point.name}: an archive has all storage numbers: leave storage out"
+            raise ValueError(msg)
+        names.append(point.name)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MbusConfig(Characters):
     """Options of one meter."""
@@ -154,6 +172,14 @@ class MbusConfig(Characters):
         Checked(_sound),
         About("which records are points; `describe` proposes them"),
     ] = ()
+    archive: Annotated[
+        tuple[MbusPoint, ...],
+        Checked(_of_the_past),
+        About("values of its archive that are handed over, each storage number once"),
+    ] = ()
+    archive_from: Annotated[
+        int, Limits(ge=1, le=2**20), About("first storage number of its archive")
+    ] = 1
     period_s: Annotated[
         float,
         Limits(ge=1, le=86_400),

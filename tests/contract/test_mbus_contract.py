@@ -13,6 +13,7 @@ import pytest
 from pydantic import ValidationError
 
 from drivers.mbus import commissioning, driver
+from drivers.mbus.archive import Archive
 from drivers.mbus.config import MbusConfig, MbusPoint
 from drivers.mbus.describe import as_toml, describe
 from drivers.mbus.driver import Mbus
@@ -44,7 +45,7 @@ from simulators.mbus.meters import Electricity, Heat, Water
 from simulators.mbus.twin import MbusTwin
 from tests.checked_options import checked
 from tests.driver_page import missing_options, missing_points
-from tests.listening_ear import Told, told
+from tests.listening_ear import ListeningEar, Told, told
 from tests.serial_site import SerialSite, serial_site
 
 TWINS = """
@@ -477,6 +478,47 @@ async def test_what_a_meter_tells_is_proposed_and_the_proposal_reads_it(site: Si
         assert text.count("name =") == len(proposed)
 
 
+KEPT = [{"name": "volume_kept", "quantity": "volume", "unit": "L", "resolution": 1}]
+
+
+async def test_what_a_meter_kept_during_an_outage_is_handed_over_after_it() -> None:
+    twin = f"{ALONE}stores = 20\nstores_every_s = 600\n"
+    async with open_site(twin) as site:
+        water = site.twin("water").meter
+        mbus = meter(site.serial, WATER, address=1, archive=KEPT)
+        ear = ListeningEar()
+        mbus.attend(ear)
+        now, past = mbus.groups
+        for _ in range(3):
+            water.advance(600)
+        await mbus.poll(now)
+        assert [sample.values["archive_at"] for sample in ear.samples] == [
+            f"2026-03-01T06:{minute}" for minute in ("10", "20", "30")
+        ]
+        site.serial.running.apply("water", Silent())
+        with pytest.raises(NoResponseError):
+            await mbus.poll(now)
+        for _ in range(12):
+            water.advance(600)
+        site.serial.running.clear("water")
+        ear.samples.clear()
+        found = told(now, await mbus.poll(now))
+        assert found.causes == {}
+        assert [sample.group for sample in ear.samples] == [past.name] * 12
+        assert ear.samples[-1].values == {
+            "archive_at": "2026-03-01T08:30",
+            "volume_kept": water.archive[-1].value,
+        }
+        assert [sample.sample.flags for sample in ear.samples] == [{}] * 12
+        assert mbus.learned
+        again = meter(site.serial, WATER, address=1, archive=KEPT)
+        again.recall(mbus.memory())
+        ear.samples.clear()
+        again.attend(ear)
+        await again.poll(now)
+        assert len(ear.samples) == 12  # the last readout is not known to lie on the card
+
+
 async def test_the_manufacturer_s_own_is_shown_and_never_a_point(site: Site) -> None:
     _, described = await describe(site.asking, Meter(2))
     [opaque] = [each for each in described if each.point is None]
@@ -517,6 +559,11 @@ WRONG: dict[str, dict[str, object]] = {
     },
     "a name twice": {"address": 1, "points": [WATER[0], WATER[0]]},
     "a name of its own": {"address": 1, "points": [{"name": "power_low", "quantity": "volume"}]},
+    "an archive with a storage number": {
+        "address": 1,
+        "archive": [{"name": "a", "quantity": "volume", "storage": 1}],
+    },
+    "a name twice, in the archive": {"address": 1, "points": [WATER[0]], "archive": [WATER[0]]},
     "too hasty at 300 Bd": {"address": 1, "baud_rate": 300},
 }
 
@@ -531,4 +578,5 @@ def test_the_page_lists_every_option_and_every_point_of_its_own() -> None:
     assert missing_options(README, MbusConfig) == []
     assert missing_options(README, MbusPoint) == []
     config = checked(MbusConfig, {"address": 1})
-    assert missing_points(README, [Mbus(config, None).groups[0]]) == []  # type: ignore[arg-type]
+    now = Mbus(config, None).groups[0]  # type: ignore[arg-type]
+    assert missing_points(README, [now, Archive((), 1).group]) == []
