@@ -16,6 +16,7 @@ from simulators.lines import kinds as lines
 from simulators.lines import stream
 from simulators.mbus import kinds as mbus
 from simulators.modbus import kinds as modbus
+from simulators.position import kinds as position
 from simulators.recording import kinds as recording
 from simulators.serial_profile import kinds as serial_profile
 
@@ -28,6 +29,7 @@ TWINS: Final[Mapping[str, Kind]] = {
         gpio.KINDS,
         mbus.KINDS,
         modbus.KINDS,
+        position.KINDS,
         recording.KINDS,
         serial_profile.KINDS,
         barriers.KINDS,

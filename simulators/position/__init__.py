@@ -1,0 +1,1 @@
+"""Twins of what says where it is."""
