@@ -33,9 +33,10 @@ from simulators.modbus.profile.tables import (
     raw_of,
     sharing,
     spans,
+    text_registers,
     writable,
 )
-from simulators.modbus.profile.wire import ordered, pattern_of, put, text_of
+from simulators.modbus.profile.wire import pattern_of, put
 
 STRAY: Final = 0.02
 """How far a lively value goes from the usual one, as a part of it."""
@@ -160,14 +161,14 @@ class ProfileDevice:
             ProfileTwinError: it does not fit.
         """
         if cell.form.kind == "string":
-            self._store(cell, ordered(cell.form, text_of(cell.form, str(value))))
+            self._store(cell, text_registers(cell, str(value)))
         else:
             self._put(cell, raw_of(cell, value, raw=raw))
 
     def _fill(self, cells: Sequence[Cell]) -> None:
         if cells[0].form.kind == "string":
             text = TEXT[: 2 * cells[0].form.words]
-            self._store(cells[0], ordered(cells[0].form, text_of(cells[0].form, text)))
+            self._store(cells[0], text_registers(cells[0], text))
         else:
             self._put(cells[0], guess(cells))
 

@@ -198,6 +198,9 @@ def _cell(raw: dict[str, Any]) -> Cell:  # Any: what TOML holds
         raise ProfileTwinError(msg)
     kind = raw.get("type", "bool")
     bits = table in {"coil", "discrete"}
+    if bits and kind != "bool":
+        msg = f"{raw.get('name')}: {table} holds no {kind}"
+        raise ProfileTwinError(msg)
     words = int(raw.get("length", 0)) // 2 if kind == "string" else WORDS[kind]
     place = Place(table, address, 1 if bits else words)
     if not (address >= 0 and place.count > 0 and address + place.count <= _ADDRESSES):

@@ -71,6 +71,19 @@ def raw_of(cell: Cell, value: Value, *, raw: bool) -> int:
     return pattern
 
 
+def text_registers(cell: Cell, text: str) -> bytes:
+    """Return a text as it goes on the wire.
+
+    Raises:
+        ProfileTwinError: it does not go into the registers of the cell.
+    """
+    try:
+        return ordered(cell.form, text_of(cell.form, text))
+    except ValueError as error:
+        msg = f"{cell.name}: {error}"
+        raise ProfileTwinError(msg) from error
+
+
 def inside_another(plan: Plan, signature: Signature) -> bool:
     """Say whether the registers of a signature are some of those of a point that has more."""
     place = signature.cell.place
@@ -89,7 +102,7 @@ def alone(plan: Plan, table: str) -> dict[tuple[int, int], bytes]:
         cell = signature.cell
         if cell.place.table == table and inside_another(plan, signature):
             if cell.form.kind == "string":
-                registers = ordered(cell.form, text_of(cell.form, str(signature.value)))
+                registers = text_registers(cell, str(signature.value))
             else:
                 before = bytes(WORD * cell.place.count)
                 registers = put(cell.form, before, raw_of(cell, signature.value, raw=True))
