@@ -6,7 +6,7 @@ Source: MODBUS Application Protocol Specification V1.1b3, 6 (functions) and 7 (e
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from drivers.media.framing import ByteLine
@@ -24,6 +24,7 @@ from drivers.modbus.refusal import (
     whole_refusal,
 )
 from drivers.telegrams.modbus import Question, Speech
+from gateway.model.discovery import Looked, Scope, State
 from gateway.model.driver import Manifest, PollGroup, Priority
 from gateway.model.errors import CommandRefusedError, NoResponseError
 from gateway.model.ids import PointId
@@ -323,6 +324,12 @@ def _profile_schema() -> dict[str, Any]:  # Any: a JSON Schema
     return ProfileModel.model_json_schema()
 
 
+def _discover(line: ByteLine, scope: Scope, state: State) -> AsyncIterator[Looked]:
+    from drivers.modbus.discover import discover  # noqa: PLC0415 - never in the agent
+
+    return discover(line, scope, state)
+
+
 MANIFEST: Final = Manifest(
     name="modbus",
     media=("serial", "tcp"),
@@ -330,5 +337,6 @@ MANIFEST: Final = Manifest(
     build=Modbus,
     address=_address,
     prepare=prepare,
+    discover=_discover,
     profile_schema=_profile_schema,
 )

@@ -24,6 +24,7 @@ OURS: Final[Mapping[str, Callable[[], object]]] = {
     "config": Place("gateway.cli.check:config"),
     "read": Place("gateway.cli.device:read"),
     "write": Place("gateway.cli.device:write"),
+    "scan": Place("gateway.cli.scan:scan"),
     "store": Place("gateway.cli.store:app"),
     "tap": Place("gateway.cli.tap:tap"),
 }

@@ -13,6 +13,7 @@ from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
+from gateway.model.discovery import Discover
 from gateway.model.errors import BusUnavailableError, DeviceError
 from gateway.model.event import Scalar, Severity
 from gateway.model.ids import OPERATIONS, Audience, LineId, PointId
@@ -238,6 +239,8 @@ class Manifest:
     """Takes the options and the folder of the site file, and returns what `build` is given: plain
     data that pickles. Called where the site is checked, never in the agent: what it reads and
     imports costs the agent nothing. Raises ValueError, as a `Checked` option does."""
+    discover: Discover | None = None
+    """Looks for devices of this driver on a line, where that can be done."""
     profile_schema: Callable[[], dict[str, Any]] | None = None  # Any: a JSON Schema
     """Returns what a profile file of this driver may hold, when it has profiles: for editors."""
 

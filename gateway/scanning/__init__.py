@@ -1,0 +1,1 @@
+"""Looks for devices on a line."""
