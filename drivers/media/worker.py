@@ -73,9 +73,15 @@ class _Crew:
 class Worker:
     """Does blocking work for one medium."""
 
-    def __init__(self, name: str) -> None:
-        """Take a name for the thread; starts none before there is work."""
+    def __init__(self, name: str, most_blocked: int = MOST_BLOCKED) -> None:
+        """Take a name for the thread; starts none before there is work.
+
+        Args:
+            name: for people who look at threads.
+            most_blocked: so many threads may be blocked before work is refused, at least 1.
+        """
         self._name: Final = name
+        self._most_blocked: Final = most_blocked
         self._crew: _Crew | None = None
         self._given_up: list[_Crew] = []
 
@@ -158,8 +164,8 @@ class Worker:
 
     def _crew_at_hand(self) -> _Crew:
         if self._crew is None:
-            if self.blocked >= MOST_BLOCKED:
-                msg = f"{self._name}: {MOST_BLOCKED} threads are blocked"
+            if self.blocked >= self._most_blocked:
+                msg = f"{self._name}: {self.blocked} threads are blocked"
                 raise BlockedError(msg)
             self._crew = _Crew(self._name)
         return self._crew

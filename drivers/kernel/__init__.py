@@ -1,0 +1,1 @@
+"""Sensors that the kernel reads: 1-Wire thermometers, I2C and SPI chips, converters."""
