@@ -119,7 +119,7 @@ class Refuse(Fault):
     name: ClassVar[str] = "exception"
     ru: ClassVar[str] = "Прибор отвечает отказом."
     en: ClassVar[str] = "The device answers with a refusal."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
 
     code: Annotated[int, Field(ge=1, le=11, description="exception code of V1.1b3, 7")] = 4
 
