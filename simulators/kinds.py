@@ -12,6 +12,7 @@ from simulators.ble import kinds as ble
 from simulators.environment import kinds as environment
 from simulators.gpio import kinds as gpio
 from simulators.grounds import Kind, LineKind
+from simulators.kernel import kinds as kernel
 from simulators.lines import kinds as lines
 from simulators.lines import stream
 from simulators.mbus import kinds as mbus
@@ -27,6 +28,7 @@ TWINS: Final[Mapping[str, Kind]] = {
         ble.KINDS,
         environment.KINDS,
         gpio.KINDS,
+        kernel.KINDS,
         mbus.KINDS,
         modbus.KINDS,
         position.KINDS,
@@ -37,5 +39,7 @@ TWINS: Final[Mapping[str, Kind]] = {
 }
 LINES: Final[Mapping[str, LineKind]] = {
     kind.name: kind
-    for kind in chain(ble.LINES, gpio.LINES, lines.LINES, modbus.LINES, stream.LINES)
+    for kind in chain(
+        ble.LINES, gpio.LINES, kernel.LINES, lines.LINES, modbus.LINES, stream.LINES
+    )
 }
