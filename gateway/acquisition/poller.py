@@ -20,6 +20,7 @@ from gateway.acquisition.devices import (
     watch,
 )
 from gateway.acquisition.hearing import DeviceEar, Silences
+from gateway.acquisition.lease import Lease
 from gateway.acquisition.qualify import Qualifier, cause_of, reading_of
 from gateway.acquisition.schedule import Job, PollPlan, Wait
 from gateway.acquisition.writing import Order, carry_out
@@ -98,6 +99,8 @@ class Poller:
         """Who waits for a group to be heard."""
         self._loss: BusUnavailableError | None = None
         """The line was lost while nobody asked, and that was not looked at yet."""
+        self.lease: Final = Lease(line, clock, self._wake)
+        """For a technician who wants the line to himself for a while."""
         self._listen(happened)
         self._losses = 0
         """Of the line, since the last answer on it."""
@@ -252,8 +255,10 @@ class Poller:
         """
         command = Command(command_id or CommandId(token_hex(8)), device, point, value)
         watched = self._devices.get(device)
-        if watched is None:
+        if watched is None or self.lease.wanted:
             reason = f"line {self._line.id} has no device {device}"
+            if watched is not None:
+                reason = f"line {self._line.id} is lent to a technician just now"
             return CommandResult(command.id, Outcome.REFUSED, self._clock.now(), reason)
         feeds = [feed for feed in watched.polled if point in feed.group.table]
         tables = [feed.group.table for feed in watched.feeds if point in feed.group.table]
@@ -298,6 +303,8 @@ class Poller:
                 delay = min(FIRST_REOPEN_S * (1 << min(self._losses - 1, 10)), LONGEST_REOPEN_S)
                 await asyncio.sleep(delay * (1 + _JITTER * self._random.random()))
             self._loss = None
+            if self.lease.wanted:
+                await self.lease.rest(self._pause)
             try:
                 await self._line.open()
             except BusUnavailableError as error:
@@ -306,6 +313,13 @@ class Poller:
                 break
         if outage.since_s is not None:
             self._qualifier.line_back()
+
+    async def _leave_line(self) -> None:
+        """Close the line: it was lost while nobody asked, or somebody wants it to himself."""
+        if self._loss is not None:
+            await self._line_lost(self._loss)
+        else:
+            await self.lease.rest(self._pause)
 
     async def _line_lost(self, error: BusUnavailableError) -> None:
         self._losses += 1
@@ -320,8 +334,8 @@ class Poller:
         turns = 0
         while True:
             now = clock.monotonic_s()
-            if self._loss is not None:
-                await self._line_lost(self._loss)
+            if self._loss is not None or self.lease.wanted:
+                await self._leave_line()
                 return
             self._silences.look(now)
             step = plan.next(now)

@@ -47,6 +47,7 @@ class Handlers:
             "write": self.write,
             "history": self.history,
             "tap": self.tap,
+            "lend": self.lend,
         }
 
     async def status(self, _request: Mapping[str, Any]) -> Answer:  # Any: JSON values
@@ -114,6 +115,19 @@ class Handlers:
         """Return what went over a line since the last time; with `end` true, look no more."""
         line = LineId(str(request.get("line")))
         return self.taps.end(line) if request.get("end") else self.taps.take(line)
+
+    async def lend(self, request: Mapping[str, Any]) -> Answer:  # Any: JSON values
+        """Lend a line for `for_s` seconds; returns once its port is free. 0: take it back."""
+        name, for_s = request.get("line"), request.get("for_s")
+        lines = {str(poller.line.id): poller for poller in self.pollers.values()}
+        if not isinstance(for_s, int | float) or name not in lines:
+            msg = f"lend one of {', '.join(sorted(lines))} for so many seconds (for_s)"
+            raise GatewayError(msg)
+        if for_s > 0:
+            await lines[str(name)].lease.lend(for_s)
+        else:
+            lines[str(name)].lease.take_back()
+        return {}
 
     def _is_personal(self, device: DeviceId, name: PointId) -> bool:
         points = (point for reading in self.latest.of(device) for point in reading.table)
