@@ -5,11 +5,10 @@ Loaded where a site or a profile is checked; never in the agent.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from drivers.profiles.reading import check_text, find_profile, read_text
 from drivers.telegrams.checksums import Checksum
@@ -17,7 +16,7 @@ from drivers.telegrams.contradictions import contradictions
 from drivers.telegrams.language import Addressing, Language, Order, Reply, Topic
 from drivers.telegrams.schema import MessageModel, PointModel, SerialModel
 from gateway.model.ids import PointId
-from gateway.model.profile import PointSheet, ProfileKind, ProfileSheet
+from gateway.model.profile import PointSheet, ProfileSheet
 from gateway.model.reading import Point
 
 PROTOCOL: Final = "serial"
@@ -163,24 +162,3 @@ def _point_sheet(model: PointModel, point: Point, profile: SerialModel) -> Point
 
 def _shown(bound: float | None) -> str:
     return "any" if bound is None else f"{bound:g}"
-
-
-def check(path: Path) -> Sequence[str]:
-    """Return a sentence for each thing wrong with a file, its vectors included."""
-    from drivers.telegrams.vectors import check_vectors  # noqa: PLC0415 - it imports this page
-
-    try:
-        profile = read_profile(path)
-    except ValueError as error:
-        return str(error).splitlines()
-    return check_vectors(profile)
-
-
-def json_schema() -> Mapping[str, Any]:  # Any: a JSON Schema
-    """Return what a profile may hold, for editors."""
-    return SerialModel.model_json_schema()
-
-
-KIND: Final = ProfileKind(
-    protocol=PROTOCOL, schema=lambda: dict(json_schema()), sheet=sheet, check=check
-)

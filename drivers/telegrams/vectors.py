@@ -107,11 +107,12 @@ def _values(profile: Profile, vector: VectorModel, reader: Reader, answer: bytes
         cause = flag.cause.name.lower() if flag is not None else None
         if cause != vector.flags.get(name):
             yield f"{name} has the flag {cause}, not {vector.flags.get(name)}"
-        if name in vector.values and not _same(sample.cells[place], vector.values[name]):
+        if name in vector.values and not same(sample.cells[place], vector.values[name]):
             yield f"{name} is {sample.cells[place]!r}, not {vector.values[name]!r}"
 
 
-def _same(got: Value | None, expected: Value) -> bool:
+def same(got: Value | None, expected: Value) -> bool:
+    """Say whether a value is the one that was expected, as far as a float can tell."""
     if isinstance(got, bool | str) or isinstance(expected, bool | str) or got is None:
         return got == expected and type(got) is type(expected)
     return abs(got - expected) <= _CLOSE * max(1.0, abs(expected))

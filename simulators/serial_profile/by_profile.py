@@ -111,6 +111,8 @@ class SerialProfileTwin(ByteTwin):
     def talk(self, struck: Sequence[Struck]) -> bytes:
         """Say what it tells, one vector after the other."""
         told = [line for line in self.script.lines if not line.asked and line.said]
+        if self._first is not None:
+            told = [line for line in told if line is self.script.lines[self._first]]
         if not told:
             return b""
         self._told += 1
