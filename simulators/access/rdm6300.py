@@ -35,7 +35,10 @@ class Rdm6300Twin(ByteTwin):
         self._options: Final = options
         self._crowd: Final = Crowd(options.cards, options.showings_per_hour, options.seed)
         self._now_s = 0.0
-        self._card: tuple[bytes, float] | None = None
+        self._card: bytes | None = None
+        self._left_s = 0.0
+        self._laid_on = False
+        """Just now: how long before that time stood still does not count."""
         self.shown = 0
 
     def power_on(self) -> None:
@@ -48,7 +51,10 @@ class Rdm6300Twin(ByteTwin):
     def step(self, dt_s: float) -> None:
         """Let people come and go."""
         self._now_s += dt_s
-        if self._card is not None and self._now_s >= self._card[1]:
+        if not self._laid_on:
+            self._left_s -= dt_s
+        self._laid_on = False
+        if self._left_s <= 0:
             self._card = None
         for facility, number in self._crowd.come(self._now_s):
             self.card(facility, number)
@@ -56,7 +62,9 @@ class Rdm6300Twin(ByteTwin):
     def card(self, facility: int, number: int) -> bytes:
         """Lay a card on it; return the five bytes of its number."""
         told = bytes((self._options.version, 0, facility)) + number.to_bytes(2, "big")
-        self._card = (told, self._now_s + self._options.stays_s)
+        self._card = told
+        self._left_s = self._options.stays_s
+        self._laid_on = True
         self.shown += 1
         return told
 
@@ -79,7 +87,7 @@ class Rdm6300Twin(ByteTwin):
         """Return the frame of the card that lies there."""
         if self._card is None:
             return b""
-        number = self._card[0]
+        number = self._card
         lies = [fault.how for fault, _rng in struck if isinstance(fault, Liar)]
         if "values" in lies:
             number = b"\xff" * 5

@@ -6,6 +6,7 @@ keys of four and eight bits: Rosslare AYC-Qx4, HID PINPad 7393760.
 
 from __future__ import annotations
 
+import functools
 from typing import Final, Literal
 
 from pydantic import Field
@@ -13,7 +14,7 @@ from pydantic import Field
 from simulators.access.cards import CardNumber, Crowd, wiegand_26
 from simulators.gpio.chip import Chip
 from simulators.gpio.options import Gpio, PinOptions
-from simulators.gpio.pin_twin import PinTwin, Step
+from simulators.gpio.pin_twin import PinTwin
 from simulators.truth import TruthJournal
 
 KEYS: Final = "0123456789*#"
@@ -42,6 +43,7 @@ class WiegandTwin(PinTwin):
         self._options: Final = options
         self._crowd: Final = Crowd(options.cards, options.showings_per_hour, options.seed)
         self.shown = 0
+        self._free_us = 0
 
     def about(self) -> dict[str, object]:
         """Return both pins."""
@@ -72,11 +74,18 @@ class WiegandTwin(PinTwin):
         """
         self.shown += 1
         options = self._options
-        for bit in bits:
+        begin = max(self._chip.now_us, self._free_us)
+        for place, bit in enumerate(bits):
             pin = options.d1 if bit == "1" else self.pin
-            rest = Step(options.interval_us, None)
-            self.play(pin, [Step(0, level=False), Step(options.width_us, None), rest])
-        self.play(self.pin, [Step(pause_us, None)])
+            at_us = begin + place * options.interval_us
+            wait_s = (at_us - self._chip.now_us) / 1e6
+            self.later(wait_s, functools.partial(self._pulse, pin, at_us))
+        self._free_us = begin + len(bits) * options.interval_us + pause_us
+
+    def _pulse(self, pin: int, at_us: int) -> None:
+        """Go down and up in one go: the stamps say when that was, however late the loop is."""
+        self._drive(pin, False, at_us)  # noqa: FBT003 - low
+        self._drive(pin, None, at_us + self._options.width_us)
 
     def show(self) -> None:
         """Let both lines go; when stuck pull both down, as a short circuit of the cable does."""
