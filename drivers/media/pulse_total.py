@@ -65,27 +65,27 @@ class PulseTotal:
 
     __slots__ = ("_kept", "_range", "_rate_hz", "_strange")
 
-    def __init__(self, width_bits: int, max_rate_hz: float, kept: Kept | None = None) -> None:
+    def __init__(self, size: int, max_rate_hz: float, kept: Kept | None = None) -> None:
         """Take what the counter is.
 
         Args:
-            width_bits: of the counter, 1 to 64: it rolls over from 2**width_bits - 1 to 0.
+            size: how many numbers it has, 2 to 2**64: it rolls over from size - 1 to 0.
             max_rate_hz: pulses a second that can come at most, above 0.
             kept: from an earlier life.
 
         Raises:
             ValueError: there is no such counter, or what was kept does not fit into it.
         """
-        if not 1 <= width_bits <= 64:  # noqa: PLR2004  as wide as registers go
-            msg = f"no counter is {width_bits} bits wide"
+        if not 2 <= size <= 1 << 64:  # noqa: PLR2004  as wide as registers go
+            msg = f"no counter has {size} numbers"
             raise ValueError(msg)
         if not max_rate_hz > 0:
             msg = f"at {max_rate_hz} pulses a second nothing would ever count"
             raise ValueError(msg)
-        self._range: Final = 1 << width_bits
+        self._range: Final = size
         self._rate_hz: Final = max_rate_hz
         if kept is not None and not kept.raw < self._range:
-            msg = f"a counter of {width_bits} bits cannot have been at {kept.raw}"
+            msg = f"a counter up to {size - 1} cannot have been at {kept.raw}"
             raise ValueError(msg)
         self._kept = kept
         self._strange: int | None = None
@@ -99,11 +99,11 @@ class PulseTotal:
         """Take a look at the counter.
 
         Args:
-            raw: what it says, 0 to 2**width_bits - 1.
+            raw: what it says, 0 to size - 1.
             elapsed_s: since the last look that counted; None: nobody knows, as after a restart.
 
         Raises:
-            ValueError: a counter of this width cannot say that.
+            ValueError: a counter of this size cannot say that.
         """
         if not 0 <= raw < self._range:
             msg = f"a counter up to {self._range - 1} cannot be at {raw}"

@@ -17,6 +17,7 @@ from simulators.modbus.light import Light, LightOptions
 from simulators.modbus.meter_3p import Meter3p, MeterOptions
 from simulators.modbus.profile.device import ProfileOptions
 from simulators.modbus.profile.device import build as by_profile
+from simulators.modbus.pulse_4 import Pulse4, PulseOptions
 from simulators.modbus.relay_4 import Relay4, RelayOptions
 from simulators.modbus.servers import RtuSlave, TcpLine
 from simulators.modbus.twin import ModbusTwin
@@ -109,6 +110,7 @@ KINDS: Final = (
     Kind(RelayOptions, MEDIA, hanging(lambda spec, _: Relay4(spec))),
     Kind(LightOptions, MEDIA, hanging(lambda spec, _: Light(spec))),
     Kind(DoorOptions, MEDIA, hanging(lambda spec, _: Door(spec))),
+    Kind(PulseOptions, MEDIA, hanging(lambda spec, _: Pulse4(spec))),
     Kind(BankOptions, MEDIA, hanging(lambda spec, _: Bank(spec))),
     Kind(ProfileOptions, MEDIA, hanging(lambda spec, _: by_profile(spec))),
 )

@@ -12,7 +12,7 @@ TOP = 65_536
 
 
 def u16(kept: Kept | None = None, rate_hz: float = 10.0) -> PulseTotal:
-    return PulseTotal(16, rate_hz, kept)
+    return PulseTotal(TOP, rate_hz, kept)
 
 
 def total_of(counter: PulseTotal) -> int:
@@ -117,9 +117,9 @@ def test_what_is_no_memory_is_not_taken_for_one(case: str) -> None:
 
 
 def test_impossible_counters_are_refused() -> None:
-    for width, rate_hz, kept in ((0, 1.0, None), (65, 1.0, None), (16, 0.0, None)):
-        with pytest.raises(ValueError, match=r"wide|nothing"):
-            PulseTotal(width, rate_hz, kept)
+    for size, rate_hz, kept in ((1, 1.0, None), (2**64 + 1, 1.0, None), (TOP, 0.0, None)):
+        with pytest.raises(ValueError, match=r"no counter has|nothing"):
+            PulseTotal(size, rate_hz, kept)
     with pytest.raises(ValueError, match="cannot have been"):
         u16(Kept(TOP, 0))
     with pytest.raises(ValueError, match="cannot be at"):

@@ -1,0 +1,1 @@
+"""Pulse counters of Modbus modules."""
