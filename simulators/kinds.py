@@ -39,7 +39,5 @@ TWINS: Final[Mapping[str, Kind]] = {
 }
 LINES: Final[Mapping[str, LineKind]] = {
     kind.name: kind
-    for kind in chain(
-        ble.LINES, gpio.LINES, kernel.LINES, lines.LINES, modbus.LINES, stream.LINES
-    )
+    for kind in chain(ble.LINES, gpio.LINES, kernel.LINES, lines.LINES, modbus.LINES, stream.LINES)
 }
