@@ -42,7 +42,7 @@ class Taken(NamedTuple):
 def crc8(data: bytes) -> int:
     """Return the checksum of 1-Wire devices: x^8 + x^5 + x^4 + 1, lowest bit first.
 
-    Source: DS18B20 data sheet, "CRC generation".
+    Source: MAX31820PAR data sheet, "CRC Generation" and figure 4.
     """
     crc = 0
     for byte in data:
@@ -180,7 +180,7 @@ def shared_names(channel: str) -> tuple[str, ...]:
 
     Source: ABI/testing/sysfs-bus-iio, `in_voltageY_scale` and `in_accel_offset`.
     """
-    without_number = re.sub(r"[0-9]+", "", channel)
+    without_number = re.sub(r"(^|-)([a-z]+)[0-9]+", r"\1\2", channel)
     match = _TYPE.match(channel)
     names = (channel, without_number, match[0] if match else channel)
     return tuple(dict.fromkeys(names))

@@ -1,7 +1,7 @@
 """A DS18B20 as the kernel shows it: `w1_slave`, `temperature`, `resolution`, and the bulk trigger.
 
 Source: Linux, Documentation/w1/slaves/w1_therm.rst, ABI/testing/sysfs-driver-w1_therm; Maxim,
-DS18B20 data sheet (scratchpad, checksum).
+MAX31820PAR data sheet, "CRC Generation" and figure 4.
 
 Further faults: `crc` damages a byte on the bus, `liar` says 85 degrees as after power-up.
 """
