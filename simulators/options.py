@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -54,4 +54,7 @@ class SerialTwinOptions(TwinOptions):
 
     baud_rate: int | None = Field(
         default=None, ge=300, le=1_000_000, description="bits a second, if not those of its line"
+    )
+    parity: Literal["none", "even", "odd"] | None = Field(
+        default=None, description="if not that of its line"
     )

@@ -19,7 +19,7 @@ from simulators.lines.hub import PtyEnd
 from simulators.lines.kinds import RunningSerial
 from simulators.lines.listening import nursery
 from simulators.modbus.twin import ModbusTwin
-from simulators.options import TwinOptions
+from simulators.options import SerialTwinOptions, TwinOptions
 from simulators.scene import FaultSpec, Scene, misfit
 from simulators.truth import TruthJournal
 from simulators.twin import InPlay, Twin
@@ -290,7 +290,10 @@ async def run_scene(
         for line in scene.line:
             grounds.lines[line.id] = LINES[line.medium].lay(line, grounds)
         for twin in _in_order(scene.twin):
-            grounds.twins[twin.id] = TWINS[twin.kind].hang(twin, grounds)
+            grounds.twins[twin.id] = hung = TWINS[twin.kind].hang(twin, grounds)
+            line = grounds.lines[twin.line]
+            if isinstance(twin, SerialTwinOptions) and isinstance(line, RunningSerial):
+                line.server.tune(hung, twin.parity or line.hub.parity)
         async with nursery() as tasks:
             running = Running(scene, grounds, tasks)
             ticking = tasks.create_task(running.tick(), name="tick")

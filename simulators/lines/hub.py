@@ -23,7 +23,7 @@ from enum import Enum
 from pathlib import Path
 from random import Random
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, NamedTuple, Self
 
 READ_SIZE: Final = 4096
 UNREAD_LIMIT: Final = 2048
@@ -43,8 +43,25 @@ class Fate(Enum):
     """It was whole, but a pty was gone or took no more bytes."""
 
 
+class Wiring(Enum):
+    """How the adapter's pair is connected to the others."""
+
+    SOUND = "sound"
+    SWAPPED = "swapped"
+    """A on B: nobody understands, and when the line is let go the adapter sees a break."""
+    FLOATING = "floating"
+    """No bias: when the line is let go it drifts, and the adapter sees bytes nobody sent."""
+
+
 Told = Callable[[Fate], None]
 """Called once, when the last bit of a burst is on the line."""
+
+
+class Tone(NamedTuple):
+    """How an end sets its port."""
+
+    speed: int
+    parity: str
 
 
 @dataclass(slots=True, eq=False)
@@ -56,8 +73,8 @@ class _Burst:
     start: float
     end: float
     told: Told | None
-    speed: int
-    """Of its sender, bits a second."""
+    tone: Tone
+    """Of its sender."""
     byte_s: float
     damaged: set[int] = field(default_factory=set)
 
@@ -81,6 +98,8 @@ class End:
         self._hub = hub
         self._hear = hear
         self._speed = speed or hub.baud_rate
+        self.parity = hub.parity
+        """Where it is not that of the sender, what is heard is garbage."""
         self.busy_until = float("-inf")
 
     @property
@@ -92,10 +111,15 @@ class End:
         """Put bytes on the line, after what this end is still saying."""
         self._hub.carry(self, wire, told)
 
-    def hear(self, wire: bytes, speed: int) -> bool:
-        """Take what another end said at its speed; say whether all of it was taken."""
+    @property
+    def tone(self) -> Tone:
+        """Return how its port is set."""
+        return Tone(self.speed, self.parity)
+
+    def hear(self, wire: bytes, tone: Tone) -> bool:
+        """Take what another end said in its tone; say whether all of it was taken."""
         if self._hear is not None:
-            self._hear(wire if speed == self.speed else garble(wire))
+            self._hear(wire if tone == self.tone else garble(wire))
         return True
 
     def close(self) -> None:
@@ -160,11 +184,11 @@ class PtyEnd(End):
         if self._link is not None:
             self._link.unlink(missing_ok=True)
 
-    def hear(self, wire: bytes, speed: int) -> bool:
+    def hear(self, wire: bytes, tone: Tone) -> bool:
         """Hand the bytes to the program that has the pty open; old unread ones make room."""
         if not self.plugged:
             return False
-        if speed != self.speed:
+        if tone != self.tone:
             wire = garble(wire)
         if _waiting(self._slave) + len(wire) > UNREAD_LIMIT:
             self.overruns += 1
@@ -204,15 +228,27 @@ class PtyEnd(End):
 class Hub:
     """The line itself."""
 
-    def __init__(self, baud_rate: int, *, bits_per_byte: int = BITS_8N1, seed: int = 1) -> None:
+    def __init__(
+        self,
+        baud_rate: int,
+        *,
+        parity: str = "none",
+        bits_per_byte: int = BITS_8N1,
+        wiring: Wiring = Wiring.SOUND,
+        seed: int = 1,
+    ) -> None:
         """Lay a line in the running event loop.
 
         Args:
             baud_rate: bits a second, more than 0.
+            parity: `none`, `even` or `odd`.
             bits_per_byte: with start, parity and stop bits.
+            wiring: of ptys to the others; may change at any time.
             seed: of what collisions make of bytes.
         """
         self.baud_rate: Final = baud_rate
+        self.parity: Final = parity
+        self.wiring = wiring
         self._bits_per_byte: Final = bits_per_byte
         self.collisions = 0
         self._loop = asyncio.get_running_loop()
@@ -276,11 +312,11 @@ class Hub:
         if not wire:
             return
         start = max(self._loop.time(), sender.busy_until)
-        speed = sender.speed
-        byte_s = self.byte_s(speed)
+        tone = sender.tone
+        byte_s = self.byte_s(tone.speed)
         end = start + len(wire) * byte_s
         sender.busy_until = end
-        burst = _Burst(sender, bytearray(wire), start, end, told, speed, byte_s)
+        burst = _Burst(sender, bytearray(wire), start, end, told, tone, byte_s)
         for other in self._bursts:
             if other.sender is not sender and other.end > start and end > other.start:
                 self.collisions += 1
@@ -301,12 +337,31 @@ class Hub:
             burst.wire[place] ^= self._rng.randrange(1, 256)
         wire = bytes(burst.wire)
         others = [end for end in tuple(self._ends) if end is not burst.sender]
-        taken = [end.hear(wire, burst.speed) for end in others]
+        taken = [end.hear(self._over(burst.sender, end, wire), burst.tone) for end in others]
+        self._let_go()
         if burst.told is not None:
             if burst.damaged:
                 burst.told(Fate.COLLIDED)
             else:
                 burst.told(Fate.WHOLE if all(taken) else Fate.UNHEARD)
+
+    def _over(self, sender: End, hearer: End, wire: bytes) -> bytes:
+        """Return what comes over the pair from one end to another."""
+        crosses = isinstance(sender, PtyEnd) != isinstance(hearer, PtyEnd)
+        return garble(wire) if crosses and self.wiring is Wiring.SWAPPED else wire
+
+    def _let_go(self) -> None:
+        """Have the adapter see what a pair does that nobody drives, unless somebody talks on."""
+        if self.wiring is Wiring.SOUND or self._bursts:
+            return
+        stray = bytes(1)
+        if self.wiring is Wiring.FLOATING:
+            stray = bytes(
+                self._rng.choice((0x00, 0xFE, 0xFF)) for _ in range(self._rng.randint(1, 3))
+            )
+        for end in self._ends:
+            if isinstance(end, PtyEnd):
+                end.hear(stray, end.tone)
 
 
 def garble(wire: bytes) -> bytes:

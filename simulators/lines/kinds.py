@@ -9,7 +9,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from simulators.grounds import Grounds, LineKind
-from simulators.lines.hub import Hub, PtyEnd
+from simulators.lines.hub import Hub, PtyEnd, Wiring
 from simulators.lines.serial_server import SerialServer
 from simulators.options import LineOptions
 from simulators.twin import InPlay, Twin
@@ -23,6 +23,9 @@ class SerialSpec(LineOptions):
     parity: Literal["none", "even", "odd"] = "none"
     stop_bits: Literal[1, 2] = 1
     byte_size: Literal[7, 8] = 8
+    wiring: Literal["sound", "swapped", "floating"] = Field(
+        default="sound", description="of the adapter: A on B; no bias"
+    )
 
     @property
     def bits_per_byte(self) -> int:
@@ -80,7 +83,14 @@ class RunningSerial:
 
 
 def _lay(spec: SerialSpec, grounds: Grounds) -> RunningSerial:
-    hub = grounds.stack.enter_context(Hub(spec.baud_rate, bits_per_byte=spec.bits_per_byte))
+    hub = grounds.stack.enter_context(
+        Hub(
+            spec.baud_rate,
+            parity=spec.parity,
+            bits_per_byte=spec.bits_per_byte,
+            wiring=Wiring(spec.wiring),
+        )
+    )
     return RunningSerial(spec, hub, hub.add_pty(Path(grounds.folder, spec.id)))
 
 

@@ -33,6 +33,10 @@ class SerialServer:
         """Hang a twin on the line, with what hears and talks for it."""
         self._slaves[twin.name] = slave
 
+    def tune(self, twin: Twin, parity: str) -> None:
+        """Have a twin of this line talk and hear with another parity."""
+        self._slaves[twin.name].end.parity = parity
+
     def babble(self, twin: Twin, held: InPlay) -> None:
         """Let the twin flood the line for as long as the fault holds."""
         fault = held.fault
