@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -184,6 +185,19 @@ async def test_keys_become_a_pin_and_no_digit_is_told(tmp_path: Path) -> None:
         assert told_.args["digest"] == digest(b"pin:4711")
         assert (told_.args["format"], told_.args["bits"], told_.args["medium"]) == ("pin", 0, "pin")
         assert "4711" not in repr(told_)
+
+
+async def test_no_start_begins_with_the_challenge_of_another(tmp_path: Path) -> None:
+    """Libosdp takes `rand` of the C library as it is: the same after each start."""
+    challenges = set()
+    for _ in range(2):
+        ctypes.CDLL(None).srand(1)
+        async with open_site(tmp_path) as site:
+            await site.poll()
+            session = site.twin(1).reader._session
+            assert session is not None
+            challenges.add(session._panel)
+    assert len(challenges) == 2
 
 
 async def test_several_readers_on_a_line_each_with_its_key(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ asked for half a second each time, so that its neighbours keep their pace.
 from __future__ import annotations
 
 import asyncio
+import ctypes
+import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -287,6 +289,7 @@ class OsdpBus:
         import osdp_sys  # noqa: PLC0415 - an optional extra: loaded where a line wants it
 
         self._osdp = osdp_sys
+        self._libc = ctypes.CDLL(None)
         osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)  # it would tell of readers on standard error
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -298,6 +301,7 @@ class OsdpBus:
             station.asked_s = now
             opens = station.key is not None and station.install_for_s > 0
             station.install_until = now + station.install_for_s if opens else None
+        self._stir()
         self._panel = osdp_sys.ControlPanel([self._described(each) for each in self._stations])
         self._panel.set_event_callback(self._event)
         self._panel.set_command_completion_callback(self._completed)
@@ -361,9 +365,19 @@ class OsdpBus:
         now = loop.time()
         for place, station in enumerate(self._stations):
             self._keep(place, station, now)
+        self._stir()
         self._refresh()
         if self._panel is not None:
             self._tick = loop.call_later(TICK_S, self._ticked)
+
+    def _stir(self) -> None:
+        """Give libosdp a challenge that nobody foresees.
+
+        The package takes its random numbers from the C library's `rand` and never seeds it: without
+        this every start would begin with the same challenge, and a recorded session could be
+        played back to it.
+        """
+        self._libc.srand(int.from_bytes(os.urandom(4)))
 
     def _refresh(self) -> None:
         panel = self._panel  # held, for it may be given up meanwhile

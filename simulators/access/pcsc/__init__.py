@@ -1,0 +1,1 @@
+"""A contactless card for pcscd's virtual reader."""
