@@ -52,7 +52,7 @@ class Nmea0183Config(Options):
     corridor_m: Annotated[
         float,
         Limits(ge=0, le=10_000),
-        About("a position is told when the track leaves a line by so many metres"),
+        About("a position is told when the track leaves a line by so many metres; 0: every one"),
     ] = 10.0
     heartbeat_s: Annotated[
         float, Limits(ge=1, le=3600), About("and at least so often, in seconds")

@@ -57,7 +57,7 @@ class Thinning(Generic[T]):
     """The track since the last position that was told."""
 
     def __init__(self, corridor_m: float) -> None:
-        """Take how far the track may leave the line through what is told, metres."""
+        """Take how far the track may leave the line through what is told, metres; 0: not at all."""
         self._corridor_m: Final = corridor_m
         # Sideways and beyond the end count together, so each gets its share.
         self._radius_m: Final = corridor_m / math.sqrt(2)
@@ -72,7 +72,7 @@ class Thinning(Generic[T]):
 
     def take(self, passed: Passed[T]) -> Passed[T] | None:
         """Take the next position; return the one to tell, if any: this one, or the one before."""
-        if self._anchor is None:
+        if self._anchor is None or not self._corridor_m:
             self.told(passed)
             return passed
         if self._fits(self._anchor, passed):
