@@ -291,9 +291,9 @@ async def run_scene(
             grounds.lines[line.id] = LINES[line.medium].lay(line, grounds)
         for twin in _in_order(scene.twin):
             grounds.twins[twin.id] = hung = TWINS[twin.kind].hang(twin, grounds)
-            line = grounds.lines[twin.line]
-            if isinstance(twin, SerialTwinOptions) and isinstance(line, RunningSerial):
-                line.server.tune(hung, twin.parity or line.hub.parity)
+            laid = grounds.lines[twin.line]
+            if isinstance(twin, SerialTwinOptions) and isinstance(laid, RunningSerial):
+                laid.server.tune(hung, twin.parity or laid.hub.parity)
         async with nursery() as tasks:
             running = Running(scene, grounds, tasks)
             ticking = tasks.create_task(running.tick(), name="tick")

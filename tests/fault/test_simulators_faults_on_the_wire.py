@@ -505,7 +505,7 @@ async def test_wire_faults_of_a_scene_begin_and_end_on_time() -> None:
 
 WRONG: dict[str, tuple[str, Fault, str]] = {
     "nobody": ("nobody", Silent(), "no twin 'nobody'; there are: meter,"),
-    "medium": ("meter", Crc(), "fault crc of meter: it applies to serial lines only"),
+    "medium": ("meter", Crc(), "fault crc of meter: it applies to .*serial lines only"),
 }
 
 
