@@ -104,8 +104,15 @@ class WildcardSearch:
             self.alike.append(prefix)
 
 
-async def search(asking: Asking, state: WildcardSearch | None = None) -> AsyncIterator[Step]:
-    """Find the meters of a line by wildcards; each step costs one or two exchanges.
+async def search(
+    asking: Asking, state: WildcardSearch | None = None, *, tries: int = 2
+) -> AsyncIterator[Step]:
+    """Find the meters of a line by wildcards.
+
+    Args:
+        asking: the line.
+        state: where to begin; None: with all wild.
+        tries: so often nobody must acknowledge before nobody is there: one frame may be lost.
 
     Raises:
         BusUnavailableError: the line is gone. The state is as before the step: go on with it.
@@ -113,6 +120,10 @@ async def search(asking: Asking, state: WildcardSearch | None = None) -> AsyncIt
     state = state or WildcardSearch()
     while (who := state.next) is not None:
         came, header, primary = await _ask_for(asking, who)
+        for _ in range(tries - 1):
+            if came is not Came.NOTHING:
+                break
+            came, header, primary = await _ask_for(asking, who)
         state.took(came)
         yield Step(who, came, state.share, header, primary)
 
@@ -156,9 +167,17 @@ class Looked:
 
 
 async def scan(
-    asking: Asking, addresses: Iterable[int] = range(FIRST_PRIMARY, LAST_PRIMARY + 1)
+    asking: Asking,
+    addresses: Iterable[int] = range(FIRST_PRIMARY, LAST_PRIMARY + 1),
+    *,
+    tries: int = 2,
 ) -> AsyncIterator[Looked]:
     """Look at one primary address after the other; who does not acknowledge is not asked further.
+
+    Args:
+        asking: the line.
+        addresses: which ones.
+        tries: so often one must not acknowledge before nobody is there.
 
     Raises:
         BusUnavailableError: the line is gone.
@@ -166,6 +185,10 @@ async def scan(
     wanted = tuple(addresses)
     for place, address in enumerate(wanted, 1):
         came, header = await _look_at(asking, address)
+        for _ in range(tries - 1):
+            if came is not Came.NOTHING:
+                break
+            came, header = await _look_at(asking, address)
         yield Looked(address, came, place / len(wanted), header)
 
 

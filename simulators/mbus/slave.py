@@ -21,6 +21,8 @@ from simulators.twin import Struck, delay_s
 
 OVER_BITS: Final = 33
 LONGEST: Final = 261
+PIECE_S: Final = 0.04
+"""How long the pieces are in which an answer comes."""
 
 
 class MbusSlave:
@@ -72,7 +74,22 @@ class MbusSlave:
             return
         self._busy = True
         self._twin.sent()
-        self._end.say(serial_wire(struck, reply.wire, frame), lambda fate: self._told(reply, fate))
+        self._say(serial_wire(struck, reply.wire, frame), reply)
+
+    def _say(self, wire: bytes, reply: Reply) -> None:
+        """Say it piece by piece: a master must hear it begin long before its end."""
+        size = max(1, int(PIECE_S / self._hub.byte_s(self._end.speed)))
+        pieces = [wire[place : place + size] for place in range(0, len(wire), size)]
+        fates: list[Fate] = []
+
+        def told(fate: Fate) -> None:
+            fates.append(fate)
+            if len(fates) == len(pieces):
+                whole = all(each is Fate.WHOLE for each in fates)
+                self._told(reply, Fate.WHOLE if whole else Fate.COLLIDED)
+
+        for piece in pieces:
+            self._end.say(piece, told)
 
     def _told(self, reply: Reply, fate: Fate) -> None:
         self._busy = False

@@ -127,7 +127,7 @@ class Site:
 
     @property
     def asking(self) -> Asking:
-        return Asking(self.serial.line, 2 * TIMEOUT_S / 3)
+        return Asking(self.serial.line, TIMEOUT_S / 2)
 
     async def poll(self, name: str) -> Told:
         mbus = self.drivers[name]
