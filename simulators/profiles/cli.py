@@ -25,6 +25,7 @@ from simulators.profiles.trying import (
     Verdict,
     find,
     kinds,
+    nobody_knows,
     protocol_of,
     shipped,
     try_profile,
@@ -137,11 +138,13 @@ def try_out(
 def list_all(folder: Folder = None, as_json: AsJson = False, lang: Language = None) -> None:
     """List the profiles that there are."""
     files = [*(sorted(folder.glob("*.toml")) if folder else ()), *shipped()]
-    sheets = _sheets(files, kinds())
+    sheets, problems = _readable(files, kinds())
     if as_json:
         _print_json([_plain(sheet) for sheet in sheets])
     else:
         _console().print(list_view(sheets, language(lang)))
+    if problems:
+        _refuse(*problems, code=1)
 
 
 @app.command()
@@ -200,16 +203,29 @@ def _find(name: str, folder: Path | None) -> Path:
 
 
 def _sheets(files: Sequence[Path], known: dict[str, ProfileKind]) -> list[ProfileSheet]:
-    sheets = []
-    for file in files:
-        kind = known.get(protocol_of(file))
-        if kind is None:
-            _refuse(f"{file}: protocol {protocol_of(file)!r}: {', '.join(known)}", code=EX_CONFIG)
-        try:
-            sheets.append(kind.sheet(file))
-        except ValueError as error:
-            _refuse(*str(error).splitlines(), code=EX_CONFIG)
+    """Return what the files say; refuse when one of them cannot be used."""
+    sheets, problems = _readable(files, known)
+    if problems:
+        _refuse(*problems, code=EX_CONFIG)
     return sheets
+
+
+def _readable(
+    files: Sequence[Path], known: dict[str, ProfileKind]
+) -> tuple[list[ProfileSheet], list[str]]:
+    """Return what the files say, and a sentence for each thing wrong with the others."""
+    sheets: list[ProfileSheet] = []
+    problems: list[str] = []
+    for file in files:
+        protocol = protocol_of(file)
+        if protocol not in known:
+            problems.append(nobody_knows(file, protocol, known))
+            continue
+        try:
+            sheets.append(known[protocol].sheet(file))
+        except ValueError as error:
+            problems += str(error).splitlines()
+    return sheets, problems
 
 
 def _refuse(*sentences: str, code: int) -> NoReturn:

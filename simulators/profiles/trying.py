@@ -80,6 +80,12 @@ def protocol_of(path: Path) -> str:
     return str(found)
 
 
+def nobody_knows(path: Path, protocol: str, known: Mapping[str, ProfileKind]) -> str:
+    """Return the sentence for a profile of a protocol that nobody here speaks."""
+    have = ", ".join(sorted(known))
+    return f"{path}: nobody knows profiles of {protocol!r}; there are: {have}"
+
+
 async def try_profile(
     path: Path,
     known: Mapping[str, ProfileKind],
@@ -97,8 +103,8 @@ async def try_profile(
     protocol = protocol_of(path)
     kind = known.get(protocol)
     if kind is None:
-        problem = f"nobody knows profiles of {protocol!r}; there are: {', '.join(sorted(known))}"
-        return Verdict(path, protocol, 0, twin=False, problems=[f"{path}: {problem}"])
+        problem = nobody_knows(path, protocol, known)
+        return Verdict(path, protocol, 0, twin=False, problems=[problem])
     problems = list(kind.check(path))
     if problems:
         return Verdict(path, protocol, 0, twin=False, problems=problems)

@@ -184,6 +184,14 @@ def test_a_profile_with_mistakes_cannot_be_shown(tmp_path: Path) -> None:
     assert run("show", str(skeleton(tmp_path, 'protocol = "modbus"', 'protocol = "x"')))[0] == 78
 
 
+def test_one_file_that_cannot_be_used_does_not_hide_the_others(tmp_path: Path) -> None:
+    skeleton(tmp_path, 'protocol = "modbus"', 'protocol = "telepathy"')
+    code, out, said = run("list", "--folder", str(tmp_path))
+    assert code == 1
+    assert "demo-door" in out
+    assert "telepathy" in said
+
+
 def test_the_page_of_our_profiles_is_as_they_are(tmp_path: Path) -> None:
     code, _, said = run("page", "--check")
     assert code == 0, said

@@ -63,6 +63,8 @@ def accepts(cell: Cell, pattern: int) -> bool:
 def usual(cell: Cell) -> float:
     """Return the value, in the unit of the cell, that it should have, inside its limits."""
     wanted = USUAL.get(cell.unit, 1.0)
+    if cell.likely is not None and not cell.likely[0] <= wanted <= cell.likely[1]:
+        wanted = (cell.likely[0] + cell.likely[1]) / 2
     if cell.low is not None and cell.high is not None and not cell.low <= wanted <= cell.high:
         return (cell.low + cell.high) / 2
     if cell.low is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -72,6 +72,8 @@ class Cell:
     states: Sequence[int] = ()
     writable: bool = False
     safe: Value | None = None
+    likely: tuple[float, float] | None = None
+    """What it lies between in a healthy device."""
     names: Mapping[str, int] = field(default_factory=dict)
     """Numbers of the states by name."""
 
@@ -177,9 +179,13 @@ def _plan(raw: dict[str, Any], name: str) -> Plan:  # Any: what TOML holds
         for table, ranges in limits.get("never", {}).items()
         for first, last in ranges
     ]
+    likely = {
+        str(each["point"]): (float(each["low"]), float(each["high"]))
+        for each in identify.get("plausible", ())
+    }
     return Plan(
         name,
-        cells=[_cell(point) for point in raw["point"]],
+        cells=[replace(cell, likely=likely.get(cell.name)) for cell in map(_cell, raw["point"])],
         signatures=[_signature(each) for each in identify.get("signature", ())],
         objects=dict(map(_object, identify.get("object", ()))),
         vectors=[_held(vector) for vector in raw.get("vector", ())],

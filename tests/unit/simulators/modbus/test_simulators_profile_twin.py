@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from drivers.modbus.codec import compile_decoder
-from drivers.modbus.identify import Confidence, named, signed
+from drivers.modbus.identify import Confidence, believable, named, signed
 from drivers.modbus.profile import Profile, parse_profile, read_profile
+from gateway.model.ids import PointId
+from gateway.model.reading import Cause
 from simulators.modbus.pdu import ReadRange, serve
 from simulators.modbus.profile.device import ProfileDevice, ProfileOptions, build
 from simulators.modbus.profile.guess import accepts, guess, usual
@@ -287,6 +290,17 @@ def test_every_profile_of_ours_is_recognised_by_its_twin(path: Path) -> None:
     assert signed(profile.identification, answers) is expected
     objects = Confidence.NAMED if profile.identification.objects else Confidence.UNKNOWN
     assert named(profile.identification, dict(device.identity)) is objects
+
+
+@pytest.mark.parametrize("path", OURS, ids=lambda path: path.stem)
+def test_without_its_vectors_every_twin_is_a_healthy_device(path: Path) -> None:
+    profile = read_profile(path)
+    told = read(profile, ProfileDevice(replace(read_plan(path), vectors=())))
+    bad = {cause.name for cause in Cause}
+    assert not {name: value for name, value in told.items() if value in bad}
+    values = {PointId(name): value for name, value in told.items()}
+    expected = Confidence.PLAUSIBLE if profile.identification.plausible else Confidence.UNKNOWN
+    assert believable(profile.identification, values) is expected
 
 
 NUMBERS = st.sampled_from(
