@@ -123,6 +123,10 @@ def _board(spec: BoardOptions, grounds: Grounds) -> Twin:
     return board
 
 
+def _site_options(address: GpioAddress) -> dict[str, object]:
+    return {"factory": "pigpio", "host": address.host, "port": address.port}
+
+
 KINDS: Final = (
     Kind(BoardOptions, MEDIA, _board, frozenset({"flood", "wrong_unit", "stuck"})),
     Kind(ContactOptions, MEDIA, on_a_pin(Contact), ON_A_PIN),
@@ -130,4 +134,4 @@ KINDS: Final = (
     Kind(RelayOptions, MEDIA, on_a_pin(Relay), ON_A_PIN | {"flood"}),
     Kind(LampOptions, MEDIA, on_a_pin(Lamp), ON_A_PIN | {"flood", "stuck"}),
 )
-LINES: Final = (LineKind(GpioSpec, lambda spec, _: RunningGpio(spec)),)
+LINES: Final = (LineKind(GpioSpec, lambda spec, _: RunningGpio(spec), site_options=_site_options),)
