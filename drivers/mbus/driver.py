@@ -5,7 +5,7 @@ Source: EN 13757-2 and EN 13757-3 (what was read of them: `README.md`).
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from typing import Any, Final
 
 from drivers.mbus import points, status
@@ -13,6 +13,7 @@ from drivers.mbus.archive import Archive
 from drivers.mbus.config import MbusConfig
 from drivers.mbus.readout import Asking, CountBit, Meter, read_out
 from drivers.media.framing import ByteLine
+from gateway.model.discovery import Looked, Scope, State
 from gateway.model.driver import Ear, Manifest, PollGroup
 from gateway.model.reading import PointTable, Sample
 
@@ -87,6 +88,17 @@ def _address(config: MbusConfig) -> Hashable:
     return config.who or config.address
 
 
+def _discover(line: ByteLine, scope: Scope, state: State) -> AsyncIterator[Looked]:
+    from drivers.mbus.discover import discover  # noqa: PLC0415 - never in the agent
+
+    return discover(line, scope, state)
+
+
 MANIFEST: Final = Manifest(
-    name="mbus", media=("serial", "tcp"), config=MbusConfig, build=Mbus, address=_address
+    name="mbus",
+    media=("serial", "tcp"),
+    config=MbusConfig,
+    build=Mbus,
+    address=_address,
+    discover=_discover,
 )

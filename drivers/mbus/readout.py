@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -11,6 +12,7 @@ from drivers.mbus.link import Acknowledgement, Response
 from drivers.mbus.telegram import Telegram, joined
 from drivers.media.characters import Characters
 from drivers.media.framing import ByteLine
+from gateway.model.discovery import at_once
 from gateway.model.driver import Priority
 from gateway.model.errors import FrameError, NoResponseError
 
@@ -23,6 +25,8 @@ class Asking:
     timeout_s: float = 0.5
     characters: Characters | None = None
     priority: Priority = Priority.POLL
+    ready: Callable[[], Awaitable[None]] = at_once
+    """Waits until a question may be asked."""
 
     async def acknowledged(self, request: bytes) -> None:
         """Send what a meter acknowledges.
@@ -45,6 +49,7 @@ class Asking:
         return await self._exchange(request, answer)
 
     async def _exchange(self, request: bytes, answer: Acknowledgement | Response) -> bytes:
+        await self.ready()
         return await self.line.exchange(
             request,
             answer,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -20,6 +21,7 @@ from drivers.mbus.driver import Mbus
 from drivers.mbus.readout import Asking, Meter
 from drivers.mbus.search import Came, WildcardSearch, scan, search
 from drivers.media.characters import Characters
+from gateway.model.discovery import Looked, Scope
 from gateway.model.errors import (
     CommandRefusedError,
     DeviceError,
@@ -446,6 +448,73 @@ async def test_two_meters_with_one_identification_are_told_of() -> None:
         assert steps[-1].share == 1
         first = meter(site.serial, WATER, secondary="00000007", manufacturer="ABB")
         assert told(first.groups[0], await first.poll(first.groups[0])).causes == {}
+
+
+SPEEDS = """
+[[twin]]
+id = "water"
+line = "line"
+kind = "mbus-water"
+ident = "20000001"
+
+[[twin]]
+id = "other"
+line = "line"
+kind = "mbus-heat"
+ident = "10000002"
+maker = "KAM"
+address = 9
+baud_rate = 9600
+"""
+
+
+async def test_scan_finds_meters_at_every_speed_once_and_goes_on_where_it_was() -> None:
+    discover = driver.MANIFEST.discover
+    assert discover is not None
+    async with open_site(SPEEDS) as site:
+        settings = ({"baud_rate": 115_200}, {"baud_rate": 9600}, {"baud_rate": 38_400})
+        scope = Scope((), settings, timeout_s=TIMEOUT_S)
+        state: dict[str, object] = {}
+        looked: list[Looked] = []
+        while not looked or looked[-1].share < 1:
+            async for each in discover(site.serial.line, scope, state):
+                looked.append(each)
+                state = json.loads(json.dumps(each.state))  # as it is kept in a file
+                break
+        found = [each.found for each in looked if each.found is not None]
+        assert [each.options for each in found] == [
+            {
+                "secondary": "20000001",
+                "manufacturer": "MAY",
+                "version": 1,
+                "device_type": 7,
+                "baud_rate": 115_200,
+            },
+            {
+                "secondary": "10000002",
+                "manufacturer": "KAM",
+                "version": 1,
+                "device_type": 4,
+                "baud_rate": 9600,
+            },
+        ]
+        assert [each.identity.get("address") for each in found] == [None, "9"]
+        assert [each.share for each in looked] == sorted(each.share for each in looked)
+        for one in found:
+            mbus = meter(site.serial, [ANSWERS], **one.options)
+            assert told(mbus.groups[0], await mbus.poll(mbus.groups[0])).causes == {}
+
+
+async def test_scan_tells_of_meters_that_cannot_be_told_apart() -> None:
+    discover = driver.MANIFEST.discover
+    assert discover is not None
+    one = '[[twin]]\nid = "a"\nline = "line"\nkind = "mbus-water"\nident = "00000007"\n'
+    async with open_site(one + one.replace('"a"', '"b"')) as site:
+        scope = Scope((), ({"baud_rate": 115_200},), timeout_s=TIMEOUT_S / 3)
+        state = {"setting": 0, "todo": ["0000000"], "alike": [], "through": 1}
+        steps = discover(site.serial.line, scope, state)
+        troubles = {each.words: each.trouble async for each in steps if each.trouble}
+        assert troubles == {"115200 8N1, 00000007": "scan-garbled"}
 
 
 async def test_primary_addresses_are_looked_at_one_by_one(site: Site) -> None:
