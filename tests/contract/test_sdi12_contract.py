@@ -140,6 +140,20 @@ async def test_the_line_is_everybodys_while_a_sensor_measures() -> None:
         assert len(site.ear.of("CC")) == 1
 
 
+async def test_it_has_its_own_speed_on_the_line_of_others() -> None:
+    twin = "baud_rate = 1200\n"
+    async with open_site("CC", more=twin + DOOR, baud_rate=1200, response_timeout_s=1.0) as site:
+        door = Modbus(
+            modbus_device(profile="demo-door", unit=4, response_timeout_s=TIMEOUT_S),
+            site.serial.line,
+        )
+        for _ in range(2):
+            assert await site.step() is False
+            assert (await door.poll(door.groups[0])).cells
+            site.driver._due = dict.fromkeys(site.driver._due, 0.0)
+        assert len(site.ear.of("CC")) == 2
+
+
 async def test_a_measurement_with_m_holds_the_line_until_the_service_request() -> None:
     async with open_site("MC", measure_s=1, more=DOOR) as site:
         door = Modbus(
