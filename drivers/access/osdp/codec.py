@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SOM: Final = 0x53
+START: Final = 0x53
 MARK: Final = 0xFF
 REPLY: Final = 0x80
 """Bit of the address byte in what a reader says."""
@@ -78,7 +78,7 @@ class Frames:
         buffer += data
         found: list[Frame] = []
         while True:
-            start = buffer.find(SOM)
+            start = buffer.find(START)
             if start < 0:
                 self._drop(len(buffer))
                 return found

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from drivers.access.credential import Credential
-from drivers.access.osdp.bus import OsdpBus, Station, Told
+from drivers.access.osdp.bus import OsdpBus
 from drivers.access.osdp.kinds import Capability, Event, Order, Status
+from drivers.access.osdp.station import Station, Told
 from drivers.access.reader import Desk, Keypad, ReaderConfig, one_group, sample_of
 from drivers.access.secret_file import read_secret
 from drivers.access.wiegand.codec import STANDARD, decode

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-SOM: Final = 0x53
+START: Final = 0x53
 USES_CRC: Final = 4
 HAS_BLOCK: Final = 8
 BROADCAST: Final = 0x7F
@@ -29,7 +29,7 @@ class Command:
     """After the code; with a MAC it is followed by four bytes of it, taken off into `mac`."""
     mac: bytes
     signed: bytes
-    """What the MAC is about: from SOM to the end of the body."""
+    """What the MAC is about: from START to the end of the body."""
     wire: bytes
 
 
@@ -72,7 +72,7 @@ def next_command(heard: bytearray) -> Command | None:
     """Take the next sound command, to whomever, out of what was heard; None: there is none yet."""
     while len(heard) >= 5:  # noqa: PLR2004 - the header
         size = heard[2] | heard[3] << 8
-        if heard[0] != SOM or not 7 <= size <= LONGEST:  # noqa: PLR2004 - the shortest frame
+        if heard[0] != START or not 7 <= size <= LONGEST:  # noqa: PLR2004 - the shortest frame
             del heard[0]
             continue
         if len(heard) < size:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Final
 
 from simulators.access.osdp.channel import FACTORY_KEY, Session
-from simulators.access.osdp.frames import BROADCAST, HAS_BLOCK, SOM, USES_CRC, Command, sealed
+from simulators.access.osdp.frames import BROADCAST, HAS_BLOCK, START, USES_CRC, Command, sealed
 
 KEYSET: Final = 0x75
 KEYSET_LENGTH: Final = 18
@@ -271,7 +271,7 @@ class Reader:
             control |= HAS_BLOCK
             block = bytes((len(block) + 1,)) + block
         size = 5 + len(block) + 1 + len(body) + (4 if signs else 0) + (2 if command.crc else 1)
-        frame = bytes((SOM, self.address | 0x80)) + size.to_bytes(2, "little") + bytes((control,))
+        frame = bytes((START, self.address | 0x80)) + size.to_bytes(2, "little") + bytes((control,))
         frame += block + bytes((answer.code,)) + body
         if signs and session is not None:
             frame += session.sign(frame)

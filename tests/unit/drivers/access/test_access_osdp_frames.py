@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from drivers.access.osdp.codec import CRC, HEADER, SOM, Frame, Frames, crc16, is_sound
+from drivers.access.osdp.codec import CRC, HEADER, START, Frame, Frames, crc16, is_sound
 from simulators.access.osdp import frames as other
 
 RECORDED = [
@@ -25,7 +25,7 @@ BODIES = st.binary(min_size=1, max_size=40)
 
 def made(address: int, body: bytes, *, crc: bool) -> bytes:
     size = HEADER + len(body) + (2 if crc else 1)
-    head = bytes((SOM, address)) + size.to_bytes(2, "little") + bytes((CRC if crc else 0,))
+    head = bytes((START, address)) + size.to_bytes(2, "little") + bytes((CRC if crc else 0,))
     return other.sealed(head + body, with_crc=crc)
 
 
@@ -75,7 +75,7 @@ def test_any_bytes_give_sound_frames_or_none(data: bytes) -> None:
     assert all(is_sound(wire) for wire in found(data))
 
 
-@given(st.binary(max_size=60).filter(lambda noise: SOM not in noise), FRAMES)
+@given(st.binary(max_size=60).filter(lambda noise: START not in noise), FRAMES)
 def test_after_noise_the_frame_is_found(noise: bytes, wire: bytes) -> None:
     frames = Frames()
     assert [frame.wire for frame in frames.feed(noise + wire)] == [wire]
@@ -84,9 +84,9 @@ def test_after_noise_the_frame_is_found(noise: bytes, wire: bytes) -> None:
 
 def test_a_length_that_lies_does_not_hold_the_line() -> None:
     frames = Frames()
-    lie = bytes((SOM, 0x81, 0xFF, 0xFF, CRC))
+    lie = bytes((START, 0x81, 0xFF, 0xFF, CRC))
     wire = bytes.fromhex(RECORDED[0])
     assert [frame.wire for frame in frames.feed(lie + wire)] == [wire]
-    assert frames.feed(bytes((SOM, 0x81, 0x40, 0x00, CRC))) == []
+    assert frames.feed(bytes((START, 0x81, 0x40, 0x00, CRC))) == []
     frames.reset()
     assert [frame.wire for frame in frames.feed(wire)] == [wire]
