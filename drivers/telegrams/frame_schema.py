@@ -111,6 +111,9 @@ class ChecksumModel(Strict):
     skip: int = Field(
         default=0, ge=0, le=64, description="bytes at the beginning that it does not cover"
     )
+    skip_answers: int | None = Field(
+        default=None, ge=0, le=64, description="the same of answers, where it is another number"
+    )
     mark: str = Field(
         default="",
         description="what stands between what it covers and itself, as text with escapes",
@@ -131,13 +134,14 @@ class ChecksumModel(Strict):
             raise ValueError(msg)
         return self
 
-    def build(self, end: bytes) -> Checksum:
+    def build(self, end: bytes, *, answers: bool = False) -> Checksum:
         """Return it as the driver takes it."""
         own = self.crc
+        other = self.skip_answers if answers else None
         return Checksum(
             self.kind,
             self.form,
-            self.skip,
+            self.skip if other is None else other,
             plain(self.mark),
             len(end) if self.after is None else self.after,
             Crc(own.width, own.polynomial, own.initial, own.reflected, own.final)

@@ -67,8 +67,11 @@ def parse_profile(text: str, path: Path) -> Profile:
 def language_of(model: SerialModel) -> Language:
     """Return a checked profile as plain data."""
     frame = model.frame
-    checksum = model.checksum.build(frame.build(None).end) if model.checksum else None
-    of_answers = checksum if model.checksum and model.checksum.answers else None
+    checksum = of_answers = None
+    if model.checksum:
+        end = frame.build(None).end
+        checksum = model.checksum.build(end)
+        of_answers = model.checksum.build(end, answers=True) if model.checksum.answers else None
     first = model.group[0].name
     writable = {write.point for write in model.write}
     return Language(

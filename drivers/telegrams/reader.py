@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Hashable
 from typing import Final
 
 from drivers.telegrams.language import Refusal, Reply
@@ -24,12 +25,20 @@ class Reader:
             TemplateError: the address does not fit into it.
         """
         self.shape: Final = reply.shape
+        self.alike: Final[Hashable] = reply.pattern, reply.begins, reply.shape
+        """What answers that could be mistaken for one another have in common."""
         self._pattern: Final = _pattern(reply.pattern, address)
         self._begins: Final = reply.begins.fill({"address": address}) if reply.begins else b""
 
     def fits(self, telegram: bytes) -> bool:
         """Say whether a whole, checked telegram is this answer."""
-        return telegram.startswith(self._begins) and self.parts(telegram) is not None
+        if not telegram.startswith(self._begins):
+            return False
+        try:
+            whole = self.shape.measure(telegram) == len(telegram)
+        except FrameError:
+            return False  # it is of another shape, as a refusal may be
+        return whole and self.parts(telegram) is not None
 
     def parts(self, telegram: bytes) -> Parts | None:
         """Return the named groups of the pattern; None when it does not fit."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Final
 
 from drivers.media.characters import Characters
@@ -88,7 +89,7 @@ class Talker:
             raise FrameError(msg)
         request = self.request(topic.request)
         reader = self._readers[topic.name]
-        telegram = await self._exchange(request, reader, priority)
+        telegram = await self.exchange(request, reader, priority)
         return self._sample(table, reader, telegram)
 
     def _sample(self, table: PointTable, reader: Reader, telegram: bytes) -> Sample:
@@ -96,12 +97,20 @@ class Talker:
         points = [self._language.points[point.name] for point in table]
         return sample_of(points, telegram, parts or {})
 
-    async def _exchange(self, request: bytes, reader: Reader, priority: Priority) -> bytes:
+    async def exchange(self, request: bytes, reader: Reader, priority: Priority) -> bytes:
+        """Send a request and return the telegram that answers it.
+
+        Raises:
+            NoResponseError: nothing came.
+            FrameError: what came is no answer to it.
+            DeviceRejectedError: the device says no.
+            BusUnavailableError: the line is gone.
+        """
         shapes = (reader.shape, *(r.shape for r in self._refusers))
         answer = Answer(
             tuple(dict.fromkeys(shapes)),
             lambda telegram: reader.fits(telegram) or self._refused(telegram) is not None,
-            ("telegram", self._language.name, self._address),
+            ("telegram", self._language.name, self._address, reader.alike),
             request if self._language.echo else b"",
             self._told,
         )
@@ -200,34 +209,30 @@ class Talker:
             msg = f"{name}: {error}"
             raise CommandRefusedError(msg) from error
         async with self._writing:
-            telegram = await self.send(request, order)
+            telegram = b""
+            if order.reply is None:
+                await self.say(request)
+            else:
+                reader = Reader(order.reply, self._address)
+                telegram = await self.exchange(request, reader, Priority.COMMAND)
             return await self._proof(name, wanted, order, telegram, table)
 
-    async def send(self, request: bytes, order: Order) -> bytes:
-        """Send a command and return what the device says to it; nothing where it says nothing.
+    async def say(self, request: bytes, priority: Priority = Priority.COMMAND) -> None:
+        """Send something to which the device says nothing.
 
         Raises:
-            DeviceRejectedError: the device says no.
-            NoResponseError: it should have answered.
-            FrameError: what came back is no answer.
+            FrameError: it said something all the same.
             BusUnavailableError: the line is gone.
         """
-        if order.reply is not None:
-            return await self._exchange(
-                request, Reader(order.reply, self._address), Priority.COMMAND
-            )
         await self._rest()
-        try:
+        with suppress(NoResponseError):
             await self._line.exchange(
                 request,
                 Answer((), lambda _: False, None),
                 timeout_s=max(self._language.gap_s, _NO_ANSWER_S),
-                priority=Priority.COMMAND,
+                priority=priority,
                 characters=self._characters,
             )
-        except NoResponseError:
-            return b""
-        return b""
 
     async def _proof(
         self, name: PointId, wanted: Value, order: Order, telegram: bytes, table: PointTable | None

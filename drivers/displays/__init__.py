@@ -1,0 +1,1 @@
+"""Displays: boards of light that show texts, and how many places are free."""

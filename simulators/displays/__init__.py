@@ -1,0 +1,1 @@
+"""Twins of boards of light."""
