@@ -9,6 +9,7 @@ from typing import Final
 from simulators.access import kinds as access
 from simulators.barriers import kinds as barriers
 from simulators.ble import kinds as ble
+from simulators.displays import kinds as displays
 from simulators.environment import kinds as environment
 from simulators.gpio import kinds as gpio
 from simulators.grounds import Kind, LineKind
@@ -35,6 +36,7 @@ TWINS: Final[Mapping[str, Kind]] = {
         recording.KINDS,
         serial_profile.KINDS,
         barriers.KINDS,
+        displays.KINDS,
     )
 }
 LINES: Final[Mapping[str, LineKind]] = {
