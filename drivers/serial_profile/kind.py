@@ -11,6 +11,7 @@ from typing import Any, Final
 from drivers.media.tcp_line import TcpLine, TcpLineConfig
 from drivers.serial_profile.config import SerialProfileConfig, SerialProfileDevice
 from drivers.serial_profile.driver import SerialProfile
+from drivers.serial_profile.skeleton import skeleton
 from drivers.telegrams.profile import PROTOCOL, Profile, read_profile, sheet
 from drivers.telegrams.schema import SerialModel, VectorModel
 from drivers.telegrams.vectors import check_vectors, same
@@ -133,4 +134,4 @@ def schema() -> dict[str, Any]:  # Any: a JSON Schema
     return SerialModel.model_json_schema()
 
 
-KIND: Final = ProfileKind(PROTOCOL, schema, sheet, check, ask)
+KIND: Final = ProfileKind(PROTOCOL, schema, sheet, check, ask, skeleton)

@@ -8,6 +8,7 @@ import pytest
 
 from drivers.profiles.reading import SHIPPED
 from drivers.serial_profile import kind
+from gateway.model.profile import HeadWords
 from simulators.profiles.trying import kinds, try_profile
 from simulators.profiles.twins import serial
 
@@ -50,3 +51,29 @@ async def test_a_twin_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
     assert "no test vector" in problem
     without.write_text(text.replace("protocol", "portocol"), encoding="utf-8")
     assert len(kind.check(without)) > 1
+
+
+@pytest.mark.parametrize("protocol", sorted(key for key, each in kinds().items() if each.skeleton))
+async def test_a_new_profile_of_any_kind_passes_as_it_is(protocol: str, tmp_path: Path) -> None:
+    make = kinds()[protocol].skeleton
+    assert make is not None
+    path = tmp_path / "thing.toml"
+    path.write_text(make(HeadWords("thing", "Вещь", "Thing", "a test", "1")), encoding="utf-8")
+    verdict = await try_profile(path, kinds(), lambda: None)
+    assert verdict.problems == []
+    assert verdict.vectors > 1
+
+
+async def test_a_point_that_cannot_be_set_so_is_told(tmp_path: Path) -> None:
+    make = kinds()["serial"].skeleton
+    assert make is not None
+    text = make(HeadWords("thing", "Вещь", "Thing", "a test", "1"))
+    path = tmp_path / "thing.toml"
+    assert "values = { level = 123.4, mode = 1 }" in text
+    path.write_text(
+        text.replace("$VAL,123.4,ON", "$VAL,123.4,OFF").replace("4, mode = 1", "4, mode = 0"),
+        encoding="utf-8",
+    )
+    verdict = await try_profile(path, kinds(), lambda: None)
+    [problem] = verdict.problems
+    assert "mode was set to 1 and is 0" in problem
