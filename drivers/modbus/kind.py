@@ -9,18 +9,23 @@ from typing import Any, Final
 from drivers.media.tcp_line import TcpLine, TcpLineConfig
 from drivers.modbus.config import ModbusConfig, ModbusDevice
 from drivers.modbus.driver import Modbus
-from drivers.modbus.fields import MappedPoint, Order
+from drivers.modbus.fields import MappedPoint, Order, Span
+from drivers.modbus.identify import Confidence, named, signed
+from drivers.modbus.naming import Naming, names
 from drivers.modbus.point_schema import PointModel, StateModel
 from drivers.modbus.profile import PROTOCOL, Profile, ProfileError, read_profile
 from drivers.modbus.schema import ProfileModel
 from drivers.modbus.skeleton import skeleton
 from drivers.modbus.vectors import check_vectors, points_in, same
 from drivers.profiles.header import Texts
+from drivers.telegrams.modbus import Speech
 from gateway.model.errors import GatewayError
 from gateway.model.ids import LineId, PointId
 from gateway.model.profile import PointSheet, ProfileKind, ProfileSheet
 from gateway.model.reading import Flag, Value
 
+UNIT: Final = 1
+"""Of the twin; it is alone on its port."""
 TIMEOUT_S: Final = 2.0
 """For a twin in another task of a busy machine."""
 
@@ -67,7 +72,7 @@ def check(path: Path) -> Sequence[str]:
 
 
 async def ask(path: Path, vector: int, host: str, port: int) -> Sequence[str]:
-    """Read one vector with the driver from a twin, then write back what was read.
+    """Read one vector with the driver from a twin, write back what was read, recognise the twin.
 
     Args:
         path: of a profile that `check` finds nothing wrong with.
@@ -86,7 +91,8 @@ async def ask(path: Path, vector: int, host: str, port: int) -> Sequence[str]:
         await line.open()
         values, flags = await _read(device)
         found = _differences(profile, vector, values, flags)
-        return found or await _write_back(device, profile, values, flags)
+        found = found or await _write_back(device, profile, values, flags)
+        return found or await _recognised(line, profile)
     except GatewayError as error:
         return [f"{profile.map.name}, vector {vector + 1}: {error}"]
     finally:
@@ -140,6 +146,29 @@ async def _write_back(
                     f"{profile.map.name}: {name} was written as {value!r}, reads {after!r}"
                 )
     return found
+
+
+async def _recognised(line: TcpLine, profile: Profile) -> list[str]:
+    """See that the device is known for what it is, where the profile says by what."""
+    known, speech = profile.identification, Speech(UNIT, mbap=True)
+    answers: dict[Span, bytes | None] = {}
+    for signature in known.signatures:
+        question = speech.read(signature.span)
+        request, answer = question.ask()
+        frame = await line.exchange(request, answer, timeout_s=TIMEOUT_S)
+        refused = question.refusal(frame) is not None
+        answers[signature.span] = None if refused else frame[question.data_at :]
+    found = []
+    if known.signatures and signed(known, answers) is not Confidence.SIGNATURE:
+        found.append("its signature registers hold something else in the twin")
+    if known.objects:
+        naming = Naming(UNIT, mbap=True)
+        told = names(
+            await line.exchange(naming.request, naming.answer, timeout_s=TIMEOUT_S), mbap=True
+        )
+        if told is None or named(known, told.objects) is not Confidence.NAMED:
+            found.append("it does not name itself as the profile says")
+    return [f"{profile.map.name}: {each}" for each in found]
 
 
 # For people

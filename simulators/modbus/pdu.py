@@ -238,8 +238,8 @@ _IDENTITY_HEAD: Final = 7
 
 
 def _identify(identity: Identity, body: bytes) -> bytes:
-    """V1.1b3, 6.21: read device identification."""
-    if body[:1] != bytes((MEI_DEVICE_IDENTIFICATION,)):
+    """V1.1b3, 6.21: read device identification. A device without objects lacks the function."""
+    if not identity or body[:1] != bytes((MEI_DEVICE_IDENTIFICATION,)):
         raise RefusalError(ExceptionCode.ILLEGAL_FUNCTION)
     _need(len(body) == 3)  # noqa: PLR2004 - MEI type, code, object
     _mei, code, first = body

@@ -134,6 +134,31 @@ async def test_a_twin_that_is_not_there_is_a_failure_not_a_crash(tmp_path: Path)
     assert problem.startswith("thing, vector 1: ")
 
 
+IDENTIFY = """
+[[identify.object]]
+id = "product_code"
+pattern = "^T1"
+
+[[identify.signature]]
+table = "holding"
+address = 200
+type = "u16"
+equals = [7]
+"""
+
+
+async def test_a_twin_of_another_model_is_not_taken_for_this_one(tmp_path: Path) -> None:
+    marked = skeleton(tmp_path, "[[point]]", IDENTIFY + "\n[[point]]")
+    assert (await try_profile(marked, kinds(), lambda: None)).problems == []
+    (tmp_path / "other").mkdir()
+    text = marked.read_text(encoding="utf-8").replace("^T1", "^U1").replace("[7]", "[8]")
+    other = tmp_path / "other" / "thing.toml"
+    other.write_text(text, encoding="utf-8")
+    async with serve_modbus(other, 0) as place:
+        problems = await ask(marked, 0, *place)
+    assert [each.split(": ")[1].split()[0] for each in problems] == ["its", "it"]
+
+
 async def test_a_profile_of_which_no_twin_can_be_made_fails(tmp_path: Path) -> None:
     path = skeleton(tmp_path, "low = -60.0", "low = 100.01")
     text = path.read_text(encoding="utf-8").replace("high = 100.0", "high = 100.02", 1)

@@ -100,6 +100,7 @@ class Plan:
     """All that a twin needs of a profile."""
 
     name: str
+    maker: str
     cells: Sequence[Cell]
     signatures: Sequence[Signature]
     objects: Mapping[int, bytes]
@@ -185,6 +186,7 @@ def _plan(raw: dict[str, Any], name: str) -> Plan:  # Any: what TOML holds
     }
     return Plan(
         name,
+        str(raw.get("maker", "")),
         cells=[replace(cell, likely=likely.get(cell.name)) for cell in map(_cell, raw["point"])],
         signatures=[_signature(each) for each in identify.get("signature", ())],
         objects=dict(map(_object, identify.get("object", ()))),

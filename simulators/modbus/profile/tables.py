@@ -145,9 +145,14 @@ class Takes:
 
 
 def identity(plan: Plan) -> Identity:
-    """Return the device identification; the three basic objects are always there (6.21)."""
+    """Return the device identification: none where the profile says nothing of it.
+
+    With it go the three basic objects, which such a device always has (V1.1b3, 6.21).
+    """
+    if not plan.objects:
+        return {}
     return {
-        0x00: b"Mayak",
+        0x00: plan.maker.encode("ascii", "replace"),
         0x01: plan.name.encode(),
         0x02: b"1.0",
         **plan.objects,

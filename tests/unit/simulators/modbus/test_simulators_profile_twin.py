@@ -230,6 +230,13 @@ def test_it_answers_as_a_device_of_this_map_would(case: tuple[str, str]) -> None
     assert ask(ProfileDevice(plan()), request) == answer
 
 
+def test_a_profile_that_says_nothing_of_names_makes_a_twin_without() -> None:
+    text = TEXT[: TEXT.index("[[identify.object]]")] + TEXT[TEXT.index("[[identify.signature]]") :]
+    assert ask(ProfileDevice(parse_plan(text, "thing")), "2b 0e 01 00") == "ab 01"
+    with_maker = parse_plan('maker = "Завод M"\n' + TEXT, "thing")
+    assert ProfileDevice(with_maker).identity == {0: b"????? M", 1: b"T1000", 2: b"1.0"}
+
+
 def test_gaps_may_be_refused() -> None:
     assert ask(ProfileDevice(plan(), gaps=False), "04 0002 0002") == "84 02"
 
