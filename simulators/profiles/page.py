@@ -66,7 +66,9 @@ def _section(sheet: ProfileSheet) -> str:
     parts = [f"## {sheet.name}", " ".join(about)]
     if sheet.caveats:
         parts.append("\n".join(map(_caveat, sheet.caveats)))
-    return "\n\n".join([*parts, "\n".join(table)])
+    if rows:
+        parts.append("\n".join(table))
+    return "\n\n".join(parts)
 
 
 def _caveat(texts: Mapping[str, str]) -> str:
