@@ -27,6 +27,8 @@ from gateway.model.errors import (
 )
 from gateway.model.event import Severity
 from gateway.model.ids import OPERATIONS, PERSONAL, LineId, PointId
+from simulators.access.osdp.frames import next_command
+from simulators.access.osdp.reader import Reader
 from simulators.access.osdp.twin import OsdpTwin
 from simulators.faults import (
     Crc,
@@ -422,6 +424,38 @@ async def test_the_figures_of_the_line_count(tmp_path: Path) -> None:
         assert statistics.exchanges > 4
         assert statistics.bytes_sent > 40
         assert statistics.bytes_received > 40
+
+
+async def test_a_reader_behind_a_network_adapter(tmp_path: Path) -> None:
+    reader = Reader(1, READER_KEYS[1], outputs=0, seed=1)
+
+    class Adapter(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            assert isinstance(transport, asyncio.Transport)
+            self.transport = transport
+            self.heard = bytearray()
+
+        def data_received(self, data: bytes) -> None:
+            self.heard += data
+            while (command := next_command(self.heard)) is not None:
+                self.transport.write(reader.answer(command) or b"")
+
+    server = await asyncio.get_running_loop().create_server(Adapter, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    bus = OsdpBus(LineId("net"), checked(OsdpLineConfig, {"host": "127.0.0.1", "tcp_port": port}))
+    options = {"credential_key": credential_key(tmp_path), "key": reader_key(tmp_path, 1)}
+    made = Osdp(checked(OsdpConfig, options | {"address": 1}), bus)
+    ear = ListeningEar()
+    made.attend(ear)
+    try:
+        await bus.open()
+        await made.poll(made.groups[0])
+        reader.show("1" * 40)
+        await ear.until(lambda ear: bool(ear.happenings))
+        assert ear.happenings[0].args["digest"] == digest(b"raw-40:ffffffffff")
+    finally:
+        await bus.close()
+        server.close()
 
 
 def test_two_readers_with_one_address_are_refused(tmp_path: Path) -> None:

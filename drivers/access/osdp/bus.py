@@ -21,7 +21,7 @@ from typing import Any, ClassVar, Final
 from drivers.access.osdp.codec import Frames
 from drivers.access.osdp.kinds import Event, Notice
 from drivers.access.osdp.station import Pipe, Station, Told
-from drivers.access.osdp.wire import OsdpLineConfig, make_wire, probe, resource
+from drivers.access.osdp.wire import MISSING, OsdpLineConfig, make_wire, probe, resource
 from drivers.media.port import Statistics
 from gateway.model.driver import MediumManifest
 from gateway.model.errors import BusUnavailableError, DeviceRejectedError, NoResponseError
@@ -89,6 +89,7 @@ class OsdpBus:
         """
         if self._panel is not None:
             return
+        self._load()
         await self._wire.open()
         if self._panel is None:
             self._begin()
@@ -179,26 +180,30 @@ class OsdpBus:
             raise BusUnavailableError(msg)
         if station.trusted:
             return
-        who = f"line {self._id}: reader {station.address}"
-        now = asyncio.get_running_loop().time()
-        if now - station.heard_s > 2 * self._config.retry_s:
-            msg = f"{who} does not answer: check its power, the wires A and B, address and speed"
-        elif station.online:
-            msg = f"{who} has no secure channel yet, so nothing it says is taken"
-        else:
-            msg = (
-                f"{who} answers, but no secure channel comes about: "
-                "it has another key, or still the one of the factory (then open install mode)"
-            )
+        silent_s = asyncio.get_running_loop().time() - station.heard_s
+        why = station.complaint(answers=silent_s <= 2 * self._config.retry_s)
+        msg = f"line {self._id}: reader {station.address} {why}"
         raise NoResponseError(msg)
 
     # libosdp
 
-    def _begin(self) -> None:
-        import osdp_sys  # noqa: PLC0415 - an optional extra: loaded where a line wants it
+    def _load(self) -> None:
+        """Load libosdp.
 
+        Raises:
+            BusUnavailableError: it is not installed.
+        """
+        try:
+            import osdp_sys  # noqa: PLC0415 - an optional extra: loaded where a line wants it
+        except ImportError as error:
+            msg = f"line {self._id}: {MISSING}"
+            raise BusUnavailableError(msg) from error
         self._osdp = osdp_sys
         self._libc = ctypes.CDLL(None)
+
+    def _begin(self) -> None:
+        """Hand the readers to libosdp."""
+        osdp_sys = self._osdp
         osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)  # it would tell of readers on standard error
         loop = asyncio.get_running_loop()
         now = loop.time()
@@ -210,6 +215,8 @@ class OsdpBus:
             station.asked_s = now
             opens = station.key is not None and station.install_for_s > 0
             station.install_until = now + station.install_for_s if opens else None
+            if opens:
+                station.listener.installing()
         self._stir()
         self._panel = osdp_sys.ControlPanel([self._described(each) for each in self._stations])
         self._panel.set_event_callback(self._event)

@@ -152,12 +152,8 @@ class Osdp:
         return (self._group,)
 
     def attend(self, ear: Ear) -> None:
-        """Tell the ear what the reader tells, and that it is open to anybody, when it is."""
+        """Tell the ear what the reader tells, and that its wire can be read, when it can."""
         self._desk.attend(ear)
-        if self._config.install_for_s:
-            self._desk.state(
-                "reader-install", Severity.ALARM, duration_s=self._config.install_for_s
-            )
         if self._config.secure == "off":
             self._desk.state("reader-insecure", Severity.WARNING)
 
@@ -213,6 +209,10 @@ class Osdp:
                     self._states[point.name] = bool(level)
             case _:
                 pass  # inputs, manufacturers' own replies: nothing we offer
+
+    def installing(self) -> None:
+        """Take that anybody with the factory key is let in for a while: loudly, each time."""
+        self._desk.state("reader-install", Severity.ALARM, duration_s=self._config.install_for_s)
 
     def installed(self) -> None:
         """Take that the reader has its own key."""

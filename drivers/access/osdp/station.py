@@ -23,6 +23,10 @@ class Listener(Protocol):
         """Take an event of libosdp that came over a channel as safe as was asked for."""
         ...
 
+    def installing(self) -> None:
+        """Take that the line was opened, and the factory key is taken for a while."""
+        ...
+
     def installed(self) -> None:
         """Take that the reader has its own key now, and the factory key is refused again."""
         ...
@@ -64,6 +68,17 @@ class Station:
     def given_up(self) -> bool:
         """Say whether it is not worth waiting for just now."""
         return self.resting and self.tries > QUICK_TRIES
+
+    def complaint(self, *, answers: bool) -> str:
+        """Say why it may not be believed, and what to do next."""
+        if not answers:
+            return "does not answer: check its power, the wires A and B, address and speed"
+        if self.online:
+            return "has no secure channel yet, so nothing it says is taken"
+        return (
+            "answers, but no secure channel comes about: it has another key, "
+            "or still the one of the factory (then open install mode)"
+        )
 
     def wake(self) -> None:
         """Have those who wait for a change look again."""

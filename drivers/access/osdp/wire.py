@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Hashable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Final
 
 from drivers.media import serial_line, tcp_line
 from drivers.media.serial_line import SerialLine, SerialLineConfig
 from drivers.media.tcp_line import TcpLine, TcpLineConfig
 from gateway.model.ids import LineId
 from gateway.model.options import About, Limits, Options
+
+MISSING: Final = "libosdp is not installed: pip install 'mayak[access]'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,9 @@ def resource(config: OsdpLineConfig) -> Hashable:
 
 
 def probe(config: OsdpLineConfig) -> str | None:
-    """Say why the way is not there now, or None."""
+    """Say why there can be no talk with readers now, or None."""
+    if importlib.util.find_spec("osdp_sys") is None:
+        return MISSING
     if config.serial is not None:
         return serial_line.probe(config.serial)
     return tcp_line.probe(config.tcp)
