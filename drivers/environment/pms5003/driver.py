@@ -108,7 +108,11 @@ class Pms5003:
     """
 
     def __init__(self, config: Pms5003Config, line: ByteLine) -> None:
-        """Take the options, and the line it is on."""
+        """Take the options, and the line it is on.
+
+        Raises:
+            ValueError: it is to tell by itself, as another device of its line does already.
+        """
         self._config: Final = config
         self._line: Final = line
         self._talks: Final = config.mode == "active"
@@ -117,6 +121,10 @@ class Pms5003:
         self._generation = 0
         self._asleep = False
         self._settles_at = float("-inf")
+        self._ear: Ear | None = None
+        self._stream: Final = Stream(codec.find, MEASUREMENT)
+        if self._talks:
+            line.listen(self._hear)
 
     @property
     def groups(self) -> Sequence[PollGroup]:
@@ -126,23 +134,18 @@ class Pms5003:
     # Telling
 
     def attend(self, ear: Ear) -> None:
-        """Tell the ear every measurement that comes by itself; nothing when passive.
+        """Tell the ear every measurement that comes by itself; nothing when passive."""
+        self._ear = ear
 
-        Raises:
-            ValueError: another device of the line tells by itself already.
-        """
-        if not self._talks:
-            return
-        stream = Stream(codec.find, MEASUREMENT)
-
-        def hear(data: bytes) -> None:
-            for found in stream.take(data):
-                if isinstance(found, FrameError):
-                    ear.misheard(found)
-                elif len(found) == MEASUREMENT:
-                    ear.heard(self._dust, self._sample(found))
-
-        self._line.listen(hear)
+    def _hear(self, data: bytes) -> None:
+        ear = self._ear
+        for found in self._stream.take(data):
+            if ear is None:
+                continue
+            if isinstance(found, FrameError):
+                ear.misheard(found)
+            elif len(found) == MEASUREMENT:
+                ear.heard(self._dust, self._sample(found))
 
     def _sample(self, frame: bytes) -> Sample:
         numbers = codec.values(frame)

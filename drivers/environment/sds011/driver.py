@@ -136,7 +136,11 @@ class Sds011:
     """
 
     def __init__(self, config: Sds011Config, line: ByteLine) -> None:
-        """Take the options, and the line it is on."""
+        """Take the options, and the line it is on.
+
+        Raises:
+            ValueError: it is to tell by itself, as another device of its line does already.
+        """
         self._config: Final = config
         self._line: Final = line
         self._sensor: Final = ANY_SENSOR if config.sensor is None else int(config.sensor, 16)
@@ -146,6 +150,10 @@ class Sds011:
         self._set_up: int | None = None
         self._asleep = False
         self._settles_at = float("-inf")
+        self._ear: Ear | None = None
+        self._stream: Final = Stream(codec.find, codec.FRAME)
+        if self._talks:
+            line.listen(self._hear)
 
     @property
     def groups(self) -> Sequence[PollGroup]:
@@ -155,23 +163,18 @@ class Sds011:
     # Telling
 
     def attend(self, ear: Ear) -> None:
-        """Tell the ear every measurement that comes by itself; nothing in query mode.
+        """Tell the ear every measurement that comes by itself; nothing in query mode."""
+        self._ear = ear
 
-        Raises:
-            ValueError: another device of the line tells by itself already.
-        """
-        if not self._talks:
-            return
-        stream = Stream(codec.find, codec.FRAME)
-
-        def hear(data: bytes) -> None:
-            for found in stream.take(data):
-                if isinstance(found, FrameError):
-                    ear.misheard(found)
-                else:
-                    self._tell(ear, codec.unwrap(found), found)
-
-        self._line.listen(hear)
+    def _hear(self, data: bytes) -> None:
+        ear = self._ear
+        for found in self._stream.take(data):
+            if ear is None:
+                continue
+            if isinstance(found, FrameError):
+                ear.misheard(found)
+            else:
+                self._tell(ear, codec.unwrap(found), found)
 
     def _tell(self, ear: Ear, frame: Frame, raw: bytes) -> None:
         if self._sensor not in {ANY_SENSOR, frame.sensor}:

@@ -116,9 +116,12 @@ class Nmea0183:
     """One receiver. A `ListeningDriver`; nothing is ever sent to it."""
 
     def __init__(self, config: Nmea0183Config, line: ByteLine) -> None:
-        """Take the options, and the line it is on."""
+        """Take the options, and the line it is on.
+
+        Raises:
+            ValueError: another device of the line tells by itself already.
+        """
         self._config: Final = config
-        self._line: Final = line
         self._position: Final = _position(config)
         self._fix: Final = _fix(config)
         self._stream: Final = Stream(codec.find, LONGEST)
@@ -130,7 +133,8 @@ class Nmea0183:
         self._told_at = float("-inf")
         self._jumped = False
         self._antenna = Antenna.UNKNOWN
-        self._ear: Ear
+        self._ear: Ear | None = None
+        line.listen(self._hear)
 
     @property
     def groups(self) -> Sequence[PollGroup]:
@@ -138,72 +142,70 @@ class Nmea0183:
         return self._position, self._fix
 
     def attend(self, ear: Ear) -> None:
-        """Tell the ear whatever the receiver tells, from now on.
-
-        Raises:
-            ValueError: another device of the line tells by itself already.
-        """
+        """Tell the ear whatever the receiver tells, from now on."""
         self._ear = ear
-        self._line.listen(self._hear)
 
     def _hear(self, data: bytes) -> None:
+        ear = self._ear
         for found in self._stream.take(data):
+            if ear is None:
+                continue
             if isinstance(found, FrameError):
-                self._ear.misheard(found)
+                ear.misheard(found)
                 continue
             said = codec.sentence(found)
             try:
                 told = codec.read(said)
             except FrameError as error:
-                self._ear.misheard(error)
+                ear.misheard(error)
                 continue
             if told is not None:
                 for fix in self._epochs.take(said, told):
-                    self._take(fix)
+                    self._take(ear, fix)
 
-    def _take(self, fix: Fix) -> None:
-        self._ear.heard(self._fix, _fix_sample(fix))
-        self._watch_antenna(fix.antenna)
+    def _take(self, ear: Ear, fix: Fix) -> None:
+        ear.heard(self._fix, _fix_sample(fix))
+        self._watch_antenna(ear, fix.antenna)
         now = asyncio.get_running_loop().time()
         if fix.quality is Quality.NONE or fix.latitude is None or fix.longitude is None:
             self._thinning.lost()
             if self._flag is not _NOTHING or now - self._told_at >= self._config.heartbeat_s:
-                self._tell(all_bad(self._position.table, Cause.NO_VALUE), _NOTHING, now)
+                self._tell(ear, all_bad(self._position.table, Cause.NO_VALUE), _NOTHING, now)
             return
         place = fix.latitude, fix.longitude
-        flag = self._judge(fix, place, now)
+        flag = self._judge(ear, fix, place, now)
         passed = Passed(place, _position_sample(fix, flag))
         worth = self._thinning.take(passed)
         if flag is not self._flag or now - self._told_at >= self._config.heartbeat_s:
             if worth is not None and worth is not passed:
-                self._tell(worth.load, self._flag, now)
+                self._tell(ear, worth.load, self._flag, now)
             self._thinning.told(passed)
             worth = passed
         if worth is not None:
-            self._tell(worth.load, flag, now)
+            self._tell(ear, worth.load, flag, now)
 
-    def _tell(self, sample: Sample, flag: Flag | None, now: float) -> None:
+    def _tell(self, ear: Ear, sample: Sample, flag: Flag | None, now: float) -> None:
         self._flag, self._told_at = flag, now
-        self._ear.heard(self._position, sample)
+        ear.heard(self._position, sample)
 
-    def _judge(self, fix: Fix, place: tuple[float, float], now: float) -> Flag | None:
+    def _judge(self, ear: Ear, fix: Fix, place: tuple[float, float], now: float) -> Flag | None:
         """Return what is doubtful about a position."""
         jump_m = self._plausible.jump_m(place, now)
         if jump_m and not self._jumped:
             args = {"distance_m": round(jump_m)}
-            self._ear.happened(Happening("position-jumped", Severity.WARNING, args))
+            ear.happened(Happening("position-jumped", Severity.WARNING, args))
         self._jumped = bool(jump_m)
         if jump_m:
             return _IMPLAUSIBLE
         vague = fix.hdop is not None and fix.hdop > self._config.largest_hdop
         return _ESTIMATED if fix.quality >= Quality.ESTIMATED or vague else None
 
-    def _watch_antenna(self, antenna: Antenna) -> None:
+    def _watch_antenna(self, ear: Ear, antenna: Antenna) -> None:
         was, self._antenna = self._antenna, antenna
         if antenna in _BROKEN and was is not antenna:
-            self._ear.happened(Happening(_BROKEN[antenna], Severity.WARNING))
+            ear.happened(Happening(_BROKEN[antenna], Severity.WARNING))
         elif was in _BROKEN and antenna is Antenna.OK:
-            self._ear.happened(Happening("antenna-back"))
+            ear.happened(Happening("antenna-back"))
 
 
 def _position_sample(fix: Fix, flag: Flag | None) -> Sample:
