@@ -186,10 +186,8 @@ class _Looking:
                 matches.append(Match(profile.map.name, _SURE[confidence]))
         matches.sort(key=lambda match: -match.sureness)
         texts = {key: data.decode("ascii", "replace").strip("\0 ") for key, data in objects.items()}
-        identity = {
-            name: texts[key] for key, name in _IDENTITY.items() if texts.get(key, "").isprintable()
-        }
-        identity = {name: text for name, text in identity.items() if text}
+        named_so = {name: texts.get(key, "") for key, name in _IDENTITY.items()}
+        identity = {name: said for name, said in named_so.items() if said and said.isprintable()}
         return Found("modbus", {"unit": self.unit, **self.settings}, identity, tuple(matches))
 
     async def _objects(self) -> dict[int, bytes]:

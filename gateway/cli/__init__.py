@@ -22,6 +22,7 @@ OURS: Final[Mapping[str, Callable[[], object]]] = {
     "run": Place("gateway.cli.run:main"),
     "check": Place("gateway.cli.check:check"),
     "config": Place("gateway.cli.check:config"),
+    "doctor": Place("gateway.cli.doctor:doctor"),
     "read": Place("gateway.cli.device:read"),
     "write": Place("gateway.cli.device:write"),
     "scan": Place("gateway.cli.scan:scan"),

@@ -1,0 +1,1 @@
+"""Says what is wrong with a line, and what to do next."""
