@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from provisioning.authority import Authority
+from simulators.faults import Silent
 from simulators.lines.kinds import serial
 from simulators.running import run_scene
 from simulators.scene import load_scene
@@ -60,6 +61,8 @@ mode = "active"
 id = "bus-1"
 line = "bus-gnss"
 driver = "nmea0183"
+silence_s = 2
+position_every_s = 1
 """
 EXPECTED = {
     ("stop-dust", "pm2_5"),
@@ -100,6 +103,12 @@ async def stop(tmp_path: Path, authority: Authority) -> AsyncIterator[Cabinet]:
         yield Cabinet(running, tmp_path, site, store, keys / "city-hpke.key")
 
 
+async def says(agent: Agent, device: str, point: str) -> tuple[str, str]:
+    """Return quality and cause of a point as the agent has them now."""
+    row = (await agent.values()).get((device, point), {})
+    return str(row.get("quality", "")), str(row.get("cause", ""))
+
+
 async def good(agent: Agent) -> bool:
     rows = await agent.values()
     return all(
@@ -115,3 +124,24 @@ async def test_every_device_of_the_scene_is_read(stop: Cabinet) -> None:
         assert status["lost_devices"] == []
         assert await agent.stop() == 0
     assert not any(key.startswith("device-lost") for key in stop.events())
+
+
+async def test_what_tells_by_itself_is_missed_and_heard_again(stop: Cabinet) -> None:
+    async with stop.agent() as agent:
+        await agent.until(lambda: good(agent), "every point of the scene is good")
+        stop.scene.apply("bus-1", Silent())
+        stop.scene.unplug("school-dust")
+
+        async def missed() -> bool:
+            place = await says(agent, "bus-1", "latitude")
+            dust = await says(agent, "class-dust", "pm10")
+            return place == ("bad", "no_response") and dust == ("bad", "line_down")
+
+        await agent.until(missed, "silence and a lost adapter are told")
+        stop.scene.clear("bus-1")
+        stop.scene.plug("school-dust")
+        await agent.until(lambda: good(agent), "all is heard again")
+        assert await agent.stop() == 0
+    events = stop.events()
+    for key in ("device-lost", "device-back", "line-lost", "line-back"):
+        assert key in events

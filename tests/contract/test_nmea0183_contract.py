@@ -140,7 +140,7 @@ async def test_an_antenna_that_breaks_and_is_mended() -> None:
 
 
 async def test_a_heartbeat_is_told_where_nothing_moves() -> None:
-    async with open_site(corridor_m=1000, heartbeat_s=1) as site:
+    async with open_site(corridor_m=1000, position_every_s=1) as site:
         await site.until("position", 3)
         assert len(site.ear.of("fix")) > 20
 

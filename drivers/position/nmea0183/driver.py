@@ -54,7 +54,7 @@ class Nmea0183Config(Options):
         Limits(ge=0, le=10_000),
         About("a position is told when the track leaves a line by so many metres; 0: every one"),
     ] = 10.0
-    heartbeat_s: Annotated[
+    position_every_s: Annotated[
         float, Limits(ge=1, le=3600), About("and at least so often, in seconds")
     ] = 30.0
     largest_hdop: Annotated[
@@ -81,7 +81,7 @@ def _position(config: Nmea0183Config) -> PollGroup:
         Point(PointId("course"), unit="deg", kind=Kind.NUMBER, scale=0.01),
         Point(PointId("receiver_time"), unit="s", kind=Kind.NUMBER, scale=0.001),
     )
-    return PollGroup("position", table, config.heartbeat_s + config.silence_s, told=True)
+    return PollGroup("position", table, config.position_every_s + config.silence_s, told=True)
 
 
 def _fix(config: Nmea0183Config) -> PollGroup:
@@ -169,14 +169,14 @@ class Nmea0183:
         now = asyncio.get_running_loop().time()
         if fix.quality is Quality.NONE or fix.latitude is None or fix.longitude is None:
             self._thinning.lost()
-            if self._flag is not _NOTHING or now - self._told_at >= self._config.heartbeat_s:
+            if self._flag is not _NOTHING or now - self._told_at >= self._config.position_every_s:
                 self._tell(ear, all_bad(self._position.table, Cause.NO_VALUE), _NOTHING, now)
             return
         place = fix.latitude, fix.longitude
         flag = self._judge(ear, fix, place, now)
         passed = Passed(place, _position_sample(fix, flag))
         worth = self._thinning.take(passed)
-        if flag is not self._flag or now - self._told_at >= self._config.heartbeat_s:
+        if flag is not self._flag or now - self._told_at >= self._config.position_every_s:
             if worth is not None and worth is not passed:
                 self._tell(ear, worth.load, self._flag, now)
             self._thinning.told(passed)
