@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import ctypes
+import gc
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from drivers.access.osdp import bus as osdp_bus
 from drivers.access.osdp import driver, kinds
 from drivers.access.osdp.bus import OsdpBus
 from drivers.access.osdp.driver import Osdp, OsdpConfig
+from drivers.access.osdp.forgetting import forget
 from drivers.access.osdp.wire import OsdpLineConfig
 from gateway.model.errors import (
     BusUnavailableError,
@@ -456,6 +459,27 @@ async def test_a_reader_behind_a_network_adapter(tmp_path: Path) -> None:
     finally:
         await bus.close()
         server.close()
+
+
+async def test_events_leave_nothing_in_memory(tmp_path: Path) -> None:
+    """The binding of libosdp keeps each event for ever, with the number of the card in it."""
+    async with open_site(tmp_path, outputs=0) as site:
+        for _ in range(5):
+            await site.poll()
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(40):
+            await site.poll()
+        gc.collect()
+        assert sys.getallocatedblocks() - before < 40  # an order makes two events
+
+
+def test_an_event_is_emptied_and_one_that_others_hold_is_left_to_them() -> None:
+    event = {"data": b"card"}
+    others = [event, event]
+    forget(event)
+    assert others == [{}, {}]
+    assert sys.getrefcount(event) == 4
 
 
 def test_two_readers_with_one_address_are_refused(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final
 
 from drivers.access.osdp.codec import Frames
+from drivers.access.osdp.forgetting import forget
 from drivers.access.osdp.kinds import Event, Notice
 from drivers.access.osdp.station import Pipe, Station, Told
 from drivers.access.osdp.wire import MISSING, OsdpLineConfig, make_wire, probe, resource
@@ -71,11 +72,6 @@ class OsdpBus:
         self._status.bytes_sent = wire.bytes_sent
         self._status.bytes_received = wire.bytes_received
         return self._status
-
-    @property
-    def dropped(self) -> int:
-        """Return how many bytes came that were no frame."""
-        return self._frames.dropped
 
     def when_lost(self, tell: Callable[[BusUnavailableError], None]) -> None:
         """Have `tell` called when the port or connection is gone."""
@@ -303,13 +299,15 @@ class OsdpBus:
 
     def _settle(self) -> None:
         """Hand on what libosdp told, in its order: events before the ends of the orders."""
-        news, self._news = self._news, []
-        for place, event in news:
+        news = self._news
+        while news and self._panel is not None:
+            place, event = news.pop(0)
             station = self._stations[place]
             if event["event"] == Event.NOTICE:
                 self._noticed(place, station, event)
             elif station.trusted:
                 station.listener.told(event)
+            forget(event)
         ends, self._ends = self._ends, []
         for place, status in ends:
             self._ended(self._stations[place], status)
