@@ -139,7 +139,7 @@ async def test_an_antenna_that_breaks_and_is_mended() -> None:
         assert keys == ["antenna-short", "antenna-open", "antenna-back"]
 
 
-async def test_a_heartbeat_is_told_where_nothing_moves() -> None:
+async def test_where_nothing_moves_a_position_is_told_all_the_same() -> None:
     async with open_site(corridor_m=1000, position_every_s=1) as site:
         await site.until("position", 3)
         assert len(site.ear.of("fix")) > 20

@@ -80,7 +80,7 @@ def test_every_position_lies_within_the_corridor_of_what_is_told(
     way = [(0.0, 0.0)]
     for east, north in steps:
         way.append((way[-1][0] + east, way[-1][1] + north))
-    told = [*thin(way, corridor_m), len(way) - 1]  # the last one is told by the heartbeat
+    told = [*thin(way, corridor_m), len(way) - 1]  # the last one is told in its time
     assert told == sorted(set(told)) or told[-1] == told[-2]
     for first, second in itertools.pairwise(told):
         for number in range(first, second):
