@@ -1,7 +1,7 @@
 # Everything runs in .venv/, made from .ci/locks/dev.txt when it is not there or no longer fits.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help environment demo test check style types imports spelling bench budgets soak powercut package lock clean
+.PHONY: help environment demo test check style types imports spelling bench fuzz budgets soak powercut package lock clean
 
 # PYTHON=python3.12 picks the interpreter; ARGS="..." goes to the command behind a target.
 PYTHON ?=
@@ -47,6 +47,9 @@ bench: environment ## measure the figures the README names; ARGS="--quick", "--o
 
 soak: environment ## kill everything at random, 1,000 times; ARGS="--kills 200 --seed 7"
 	@.venv/bin/python -m tests.soak $(ARGS)
+
+fuzz: environment ## feed every decoder with what atheris thinks of; ARGS="mbus --runs 1000000"
+	@.venv/bin/python -m tests.fuzz --runs 200000 $(ARGS)
 
 budgets: environment ## measure single rooms against budgets of their own (tests/bench)
 	@.venv/bin/python -m pytest tests/bench -m bench -q $(ARGS)
