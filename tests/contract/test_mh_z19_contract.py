@@ -26,7 +26,7 @@ from simulators.environment.mh_z19 import MhZ19Twin
 from simulators.faults import Crc, Echo, Fault, Flood, Liar, Noise, Reboot, Short, Silent, Slow
 from tests.checked_options import checked
 from tests.driver_page import missing_options, missing_points
-from tests.listening_ear import Told, told
+from tests.listening_ear import ListeningEar, Told, told
 from tests.serial_site import SerialSite, serial_site
 
 TWIN = '[[twin]]\nid = "air"\nline = "line"\nkind = "mh-z19"\nday_s = 600\nstart_hour = 9\n'
@@ -45,10 +45,16 @@ class Site:
     serial: SerialSite
     driver: MhZ19
     twin: MhZ19Twin
+    ear: ListeningEar
 
-    async def poll(self, place: int = 0) -> Told:
-        group = self.driver.groups[place]
+    async def poll(self) -> Told:
+        group = self.driver.groups[0]
         return told(group, await self.driver.poll(group))
+
+    async def settings(self) -> Told:
+        """Return what is told of the settings with the next answer."""
+        await self.poll()
+        return self.ear.of("settings")[-1]
 
     async def until_good(self) -> Told:
         async with asyncio.timeout(8):
@@ -68,7 +74,9 @@ async def open_site(
         given = {"response_timeout_s": PATIENT_S, "warm_up_s": 0.0, **options}
         found = site.running.twin("air")
         assert isinstance(found, MhZ19Twin)
-        yield Site(site, MhZ19(checked(MhZ19Config, given), site.line), found)
+        made, ear = MhZ19(checked(MhZ19Config, given), site.line), ListeningEar()
+        made.attend(ear)
+        yield Site(site, made, found, ear)
 
 
 async def test_it_agrees_with_its_twin() -> None:
@@ -106,10 +114,10 @@ async def test_the_end_of_the_range_is_uncertain() -> None:
 
 async def test_the_self_calibration_is_switched_and_confirmed_where_the_sensor_does() -> None:
     async with open_site("confirms = true") as site:
-        assert (await site.poll(1)).causes == {"self_calibration": "NO_VALUE"}
+        assert (await site.settings()).causes == {"self_calibration": "NO_VALUE"}
         assert await site.driver.write(SELF, value=False) is False
         assert site.twin.self_calibration is False
-        settings = await site.poll(1)
+        settings = await site.settings()
         assert settings.values == {"self_calibration": False, "zero_calibration": False}
         assert settings.causes == {}
 
@@ -119,7 +127,7 @@ async def test_a_sensor_that_confirms_nothing_leaves_it_unknown() -> None:
         with pytest.raises(NoResponseError, match="confirms nothing"):
             await site.driver.write(SELF, value=False)
         assert site.twin.self_calibration is False
-        settings = await site.poll(1)
+        settings = await site.settings()
         assert settings.values["self_calibration"] is False
         assert settings.causes == {"self_calibration": "NO_RESPONSE"}
 

@@ -14,7 +14,7 @@ from drivers.environment.mh_z19 import codec
 from drivers.environment.mh_z19.codec import FRAME, SELF_CALIBRATION_ON, START, Command
 from drivers.media.characters import Characters
 from drivers.media.framing import ByteLine, ForeignFrameError
-from gateway.model.driver import Manifest, PollGroup, Priority
+from gateway.model.driver import Ear, Manifest, PollGroup, Priority
 from gateway.model.errors import CommandRefusedError, NoResponseError
 from gateway.model.ids import PointId
 from gateway.model.options import About, Limits
@@ -34,7 +34,8 @@ from gateway.model.reading import (
 CO2: Final = PointId("co2")
 SELF_CALIBRATION: Final = PointId("self_calibration")
 ZERO_CALIBRATION: Final = PointId("zero_calibration")
-SETTINGS_PERIOD_S: Final = 600.0
+LEFT_OUT: Final = 3
+"""Questions that may fail before what it was told is no longer believed."""
 WARM_UP_S: Final = 180.0
 """Preheat time of the MH-Z19B; the MH-Z19C needs a minute."""
 LOST_POWER: Final = 2
@@ -105,7 +106,10 @@ class Answer:
 
 
 class MhZ19:
-    """One sensor. A `PolledDriver` and a `CommandableDriver`."""
+    """One sensor. A `PolledDriver` and a `CommandableDriver`.
+
+    What it was told cannot be asked: it is said again with each answer, as long as there are any.
+    """
 
     def __init__(self, config: MhZ19Config, line: ByteLine) -> None:
         """Take the options, and the line it is on."""
@@ -127,8 +131,10 @@ class MhZ19:
                     deadband=Deadband(),
                 ),
             ),
-            SETTINGS_PERIOD_S,
+            LEFT_OUT * config.period_s,
+            told=True,
         )
+        self._ear: Ear | None = None
         self._generation = 0
         self._silences = 0
         self._warm_at = float("inf")
@@ -139,16 +145,19 @@ class MhZ19:
         """Return what it measures, and what it can be told."""
         return self._air, self._settings
 
+    def attend(self, ear: Ear) -> None:
+        """Tell the ear what the sensor was told."""
+        self._ear = ear
+
     async def poll(self, group: PollGroup) -> Sample:
-        """Ask for the air; of the settings say what it was told, since it cannot be asked.
+        """Ask for the air, once.
 
         Raises:
             NoResponseError: no answer.
             FrameError: what came is no answer to what was asked.
             BusUnavailableError: the line is gone.
         """
-        if group is self._settings:
-            return self._told()
+        del group
         try:
             frame = await self._ask(Command.READ)
         except NoResponseError:
@@ -159,6 +168,7 @@ class MhZ19:
             self._generation = self._line.generation
             self._warm_at = now + self._config.warm_up_s
         self._silences = 0
+        self._tell()
         ppm = codec.concentration(codec.unwrap(frame)[1])
         flag = self._judge(ppm, warm=now >= self._warm_at)
         if flag is None:
@@ -174,12 +184,14 @@ class MhZ19:
             return _WARMING
         return _AT_THE_END if ppm == self._config.range_ppm else None
 
-    def _told(self) -> Sample:
-        """Return the settings as far as they are known; no calibration is ever under way."""
-        if self._self_calibration is None:
-            return Sample((None, False), {0: _NOTHING})
-        on, flag = self._self_calibration
-        return Sample((on, False), NO_FLAGS if flag is None else {0: flag})
+    def _tell(self) -> None:
+        """Tell the settings as far as they are known; no calibration is ever under way."""
+        sample = Sample((None, False), {0: _NOTHING})
+        if self._self_calibration is not None:
+            on, flag = self._self_calibration
+            sample = Sample((on, False), NO_FLAGS if flag is None else {0: flag})
+        if self._ear is not None:
+            self._ear.heard(self._settings, sample)
 
     async def _ask(
         self, command: Command, value: int = 0, priority: Priority = Priority.POLL
