@@ -471,7 +471,7 @@ async def test_events_leave_nothing_in_memory(tmp_path: Path) -> None:
                 await site.poll()
             gc.collect()
             grown.append(sys.getallocatedblocks() - before)
-        assert min(grown) < 20  # an order makes two events
+        assert sorted(grown)[1] < 28  # an order makes two events; the first window warms up
 
 
 def test_an_event_is_emptied_and_one_that_others_hold_is_left_to_them() -> None:
