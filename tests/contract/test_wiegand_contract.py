@@ -19,7 +19,7 @@ from gateway.model.event import Severity
 from gateway.model.ids import PERSONAL, LineId
 from simulators.access.cards import wiegand_26
 from simulators.access.wiegand import WiegandTwin
-from simulators.faults import Reboot, Silent, Stuck
+from simulators.faults import Flood, Reboot, Silent, Stuck
 from simulators.gpio.kinds import pins
 from simulators.running import Running, run_scene
 from simulators.scene import parse_scene
@@ -152,6 +152,18 @@ async def test_a_shorted_cable_is_told_and_when_it_is_well(tmp_path: Path) -> No
         ]
         site.twin.card(12, 3456)
         await site.ear.until(lambda _: bool(site.digests))
+
+
+async def test_a_line_that_flutters_tells_nothing_and_passes_without_trace(tmp_path: Path) -> None:
+    async with open_site(tmp_path) as site:
+        site.running.apply("gate", Flood(every_s=0.001))
+        await site.ear.until(lambda ear: bool(ear.mistakes))
+        site.running.clear("gate")
+        await asyncio.sleep(0.1)  # the last levels pass in real time
+        assert site.digests == []
+        site.twin.card(12, 3456)
+        await site.ear.until(lambda _: bool(site.digests))
+        assert site.digests == [digest(b"facility-16:12:3456")]
 
 
 @pytest.mark.parametrize("fault", [Silent(), Reboot()], ids=["silent", "reboot"])

@@ -28,7 +28,7 @@ from gateway.model.reading import Kind, Point, Sample
 
 Pin = Annotated[int, Limits(ge=0, le=1023)]
 Bits = Annotated[tuple[int, int], Limits(min_length=2, max_length=2)]
-_MOST_EDGES: Final = 8 * LONGEST_WORD
+_MOST_EDGES: Final = 4 * LONGEST_WORD
 CABLE: Final = Point(PointId("cable_fault"), kind=Kind.BOOL)
 TAMPER: Final = Point(PointId("tamper"), kind=Kind.BOOL)
 
