@@ -78,7 +78,7 @@ async def test_it_agrees_with_its_twin_on_every_point() -> None:
 
 
 async def test_an_active_sensor_is_heard() -> None:
-    async with open_site(mode="active") as site:
+    async with open_site(mode="active", period_s=0.01) as site:
         ear = ListeningEar()
         site.driver.attend(ear)
         await site.serial.line.open()
@@ -165,7 +165,7 @@ async def test_every_fault_is_told_by_its_class_and_passes_without_trace(name: s
 
 @pytest.mark.parametrize("fault", [Crc(), Short(), Noise(flips=1), Liar(how="count")])
 async def test_a_listener_mishears_and_hears_again(fault: Fault) -> None:
-    async with open_site(mode="active") as site:
+    async with open_site(mode="active", period_s=0.01) as site:
         ear = ListeningEar()
         site.driver.attend(ear)
         await site.serial.line.open()

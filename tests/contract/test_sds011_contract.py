@@ -112,7 +112,7 @@ async def test_it_agrees_with_its_twin_on_every_point() -> None:
 
 
 async def test_an_active_sensor_is_heard_and_still_answers() -> None:
-    async with open_site(mode="active") as site:
+    async with open_site(mode="active", period_s=0.01) as site:
         ear = ListeningEar()
         site.driver.attend(ear)
         await site.serial.line.open()
@@ -123,6 +123,15 @@ async def test_an_active_sensor_is_heard_and_still_answers() -> None:
             assert (await site.status()).values["reporting"] == 0
         count = len(ear.samples)
         await ear.until(lambda ear: len(ear.samples) > count)
+
+
+async def test_of_what_it_tells_one_in_a_period_is_told_on() -> None:
+    async with open_site(mode="active", period_s=0.5) as site:
+        ear = ListeningEar()
+        site.driver.attend(ear)
+        await site.serial.line.open()
+        await ear.until(lambda _: site.twin.counts.answered >= 12)
+        assert 1 <= len(ear.samples) < 12
 
 
 async def test_settings_are_written_once_and_only_when_they_differ() -> None:
@@ -211,7 +220,7 @@ async def test_every_fault_is_told_by_its_class_and_passes_without_trace(name: s
 
 @pytest.mark.parametrize("fault", [Crc(), Short(), Noise(flips=1), Liar(how="count")])
 async def test_a_listener_mishears_and_hears_again(fault: Fault) -> None:
-    async with open_site(mode="active") as site:
+    async with open_site(mode="active", period_s=0.01) as site:
         ear = ListeningEar()
         site.driver.attend(ear)
         await site.serial.line.open()
@@ -253,6 +262,8 @@ async def test_an_echo_is_taken_off() -> None:
 def test_unknown_options_and_a_speed_of_a_talker_are_refused() -> None:
     with pytest.raises(ValidationError, match="colour"):
         checked(Sds011Config, {"colour": "red"})
+    with pytest.raises(ValidationError, match="more often"):
+        checked(Sds011Config, {"period_s": 2})
     with pytest.raises(ValidationError, match="speed of its line"):
         checked(Sds011Config, {"mode": "active", "baud_rate": 1200})
 

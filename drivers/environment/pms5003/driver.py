@@ -64,7 +64,11 @@ class Pms5003Config(Characters):
         About("passive: asked every period_s; active: tells by itself, then alone on its line"),
     ] = "passive"
     period_s: Annotated[
-        float, Limits(ge=1, le=86_400), About("how often it is asked, in seconds")
+        float,
+        Limits(gt=0, le=86_400),
+        About(
+            "how often it is asked, in seconds; when it tells by itself: how often it is told on"
+        ),
     ] = 30.0
     response_timeout_s: Annotated[
         float,
@@ -96,7 +100,7 @@ def _dust(config: Pms5003Config) -> PollGroup:
         Point(WORKING, kind=Kind.BOOL, writable=not active, deadband=Deadband()),
     )
     if active:
-        return PollGroup("dust", table, BELIEVED_S, told=True)
+        return PollGroup("dust", table, BELIEVED_S + config.period_s, told=True)
     return PollGroup("dust", table, config.period_s)
 
 
@@ -122,6 +126,7 @@ class Pms5003:
         self._asleep = False
         self._settles_at = float("-inf")
         self._ear: Ear | None = None
+        self._told_at = float("-inf")
         self._stream: Final = Stream(codec.find, MEASUREMENT)
         if self._talks:
             line.listen(self._hear)
@@ -145,7 +150,10 @@ class Pms5003:
             if isinstance(found, FrameError):
                 ear.misheard(found)
             elif len(found) == MEASUREMENT:
-                ear.heard(self._dust, self._sample(found))
+                now = asyncio.get_running_loop().time()
+                if now - self._told_at >= self._config.period_s:
+                    self._told_at = now
+                    ear.heard(self._dust, self._sample(found))
 
     def _sample(self, frame: bytes) -> Sample:
         numbers = codec.values(frame)

@@ -40,6 +40,7 @@ SETTLES_S: Final = 30.0
 """After it begins to work the values are stable (V1.3, 3, 4))."""
 LONGEST_PERIOD_MIN: Final = 30
 """V1.3, 3, 5) Set working period: 0 to 30 minutes."""
+SHORTEST_PERIOD_S: Final = 3.0
 DEVICE_PERIOD_S: Final = 300.0
 BELIEVED_S: Final = 10.0
 """A sensor that works all the time tells once a second."""
@@ -75,7 +76,11 @@ class Sds011Config(Characters):
         About("works 30 s in so many minutes and rests between; 0: always; left out: as it is"),
     ] = None
     period_s: Annotated[
-        float, Limits(ge=3, le=86_400), About("how often it is asked, in seconds; not below 3")
+        float,
+        Limits(gt=0, le=86_400),
+        About(
+            "how often it is asked, not below 3 s; when it tells by itself: how often it is told on"
+        ),
     ] = 30.0
     response_timeout_s: Annotated[
         float,
@@ -84,11 +89,17 @@ class Sds011Config(Characters):
     ] = 1.0
 
     def __post_init__(self) -> None:
-        """Refuse a speed of its own where it sets that of the line.
+        """Refuse a speed of its own where it sets that of the line, and to ask too often.
 
         Raises:
-            ValueError: active, with characters.
+            ValueError: active, with characters; asked more often than it may be.
+
+        Source:
+            V1.3, 3, 2) Query data command: an interval of not less than 3 seconds.
         """
+        if self.mode == "query" and self.period_s < SHORTEST_PERIOD_S:
+            msg = f"period_s: it may not be asked more often than every {SHORTEST_PERIOD_S:g} s"
+            raise ValueError(msg)
         if self.mode == "active" and self.characters is not None:
             msg = "a sensor that tells by itself has the speed of its line: set it there"
             raise ValueError(msg)
@@ -104,7 +115,7 @@ def _dust(config: Sds011Config) -> PollGroup:
     if config.mode == "query":
         return PollGroup("dust", table, config.period_s)
     rests_s = 60.0 * (config.working_period_min or 0)
-    return PollGroup("dust", table, BELIEVED_S + 1.5 * rests_s, told=True)
+    return PollGroup("dust", table, BELIEVED_S + max(config.period_s, 1.5 * rests_s), told=True)
 
 
 def _device() -> PollGroup:
@@ -151,6 +162,7 @@ class Sds011:
         self._asleep = False
         self._settles_at = float("-inf")
         self._ear: Ear | None = None
+        self._told_at = float("-inf")
         self._stream: Final = Stream(codec.find, codec.FRAME)
         if self._talks:
             line.listen(self._hear)
@@ -181,7 +193,10 @@ class Sds011:
             msg = f"SDS011: sensor {frame.sensor:04X} tells, not {self._sensor:04X}"
             ear.misheard(FrameError(msg, answer=raw))
         elif frame.kind == MEASUREMENT:
-            ear.heard(self._dust, self._sample(frame))
+            now = asyncio.get_running_loop().time()
+            if now - self._told_at >= self._config.period_s:
+                self._told_at = now
+                ear.heard(self._dust, self._sample(frame))
 
     def _sample(self, frame: Frame) -> Sample:
         values = codec.concentrations(frame.data)
