@@ -212,12 +212,12 @@ def _position_sample(fix: Fix, flag: Flag | None) -> Sample:
     """Return the points of a position; what of it is not said is BAD, the rest as doubtful."""
     flat = fix.dimensions is not None and fix.dimensions < _SPACE
     cells: tuple[Value | None, ...] = (
-        _on(fix.latitude, PLACE_STEP),
-        _on(fix.longitude, PLACE_STEP),
-        None if flat else fix.altitude,
-        fix.speed,
-        fix.course,
-        fix.time_s,
+        _rounded(fix.latitude, 7),
+        _rounded(fix.longitude, 7),
+        None if flat else _rounded(fix.altitude, 1),
+        _rounded(fix.speed, 2),
+        _rounded(fix.course, 2),
+        _rounded(fix.time_s, 3),
     )
     flags = {place: _NOTHING for place, cell in enumerate(cells) if cell is None}
     if flag is not None:
@@ -225,9 +225,9 @@ def _position_sample(fix: Fix, flag: Flag | None) -> Sample:
     return Sample(cells, flags or NO_FLAGS)
 
 
-def _on(value: float | None, step: float) -> float | None:
-    """Return the nearest value on a grid."""
-    return None if value is None else round(value / step) * step
+def _rounded(value: float | None, digits: int) -> float | None:
+    """Return a value with as many digits as its point has."""
+    return None if value is None else round(value, digits)
 
 
 def _fix_sample(fix: Fix) -> Sample:
