@@ -23,6 +23,7 @@ from drivers.access.osdp.forgetting import forget
 from drivers.access.osdp.kinds import Event, Notice
 from drivers.access.osdp.station import Pipe, Station, Told
 from drivers.access.osdp.wire import MISSING, OsdpLineConfig, make_wire, probe, resource
+from drivers.media.framing import ByteLine
 from drivers.media.port import Statistics
 from gateway.model.driver import MediumManifest
 from gateway.model.errors import BusUnavailableError, DeviceRejectedError, NoResponseError
@@ -31,6 +32,7 @@ from gateway.model.ids import LineId
 TICK_S: Final = 0.02
 PATIENCE_S: Final = 0.5
 """So long a reader that was just taken up again may be silent."""
+_OF_READERS_ONLY: Final = ("version", "model", "vendor_code", "serial_number", "firmware_version")
 COMMANDS: Final = 8
 """That wait for one reader; more are refused."""
 
@@ -45,6 +47,8 @@ class OsdpBus:
         self._id: Final = line_id
         self._config: Final = config
         self._wire: Final = make_wire(line_id, config)
+        self.wire: Final[ByteLine] = self._wire
+        """For a search, while no reader has joined."""
         self._wire.listen(self._hear)
         self._frames: Final = Frames()
         self._channel: Final = Pipe(self._say)
@@ -87,8 +91,7 @@ class OsdpBus:
             return
         self._load()
         await self._wire.open()
-        if self._panel is None:
-            self._begin()
+        self._begin()
 
     async def close(self) -> None:
         """Let the readers go and close the port."""
@@ -198,7 +201,9 @@ class OsdpBus:
         self._libc = ctypes.CDLL(None)
 
     def _begin(self) -> None:
-        """Hand the readers to libosdp."""
+        """Hand the readers to libosdp, when there are some and it has them not yet."""
+        if self._panel is not None or not self._stations:
+            return
         osdp_sys = self._osdp
         osdp_sys.set_loglevel(osdp_sys.LOG_EMERG)  # it would tell of readers on standard error
         loop = asyncio.get_running_loop()
@@ -229,11 +234,7 @@ class OsdpBus:
             "flags": flags,
             "scbk": station.key,
             "channel": self._channel,
-            "version": 0,
-            "model": 0,
-            "vendor_code": 0,
-            "serial_number": 0,
-            "firmware_version": 0,
+            **dict.fromkeys(_OF_READERS_ONLY, 0),
         }
 
     def _end(self, error: BusUnavailableError) -> None:

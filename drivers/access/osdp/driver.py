@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import AsyncIterator, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal
@@ -14,6 +14,7 @@ from drivers.access.osdp.station import Station, Told
 from drivers.access.reader import Desk, Keypad, ReaderConfig, one_group, sample_of
 from drivers.access.secret_file import read_secret
 from drivers.access.wiegand.codec import STANDARD, decode
+from gateway.model.discovery import Looked, Scope, State
 from gateway.model.driver import Ear, Manifest, PollGroup
 from gateway.model.errors import CommandRefusedError, DeviceRejectedError, FrameError
 from gateway.model.event import Severity
@@ -341,6 +342,17 @@ def _address(config: OsdpConfig) -> Hashable:
     return config.address
 
 
+def _discover(bus: OsdpBus, scope: Scope, state: State) -> AsyncIterator[Looked]:
+    from drivers.access.osdp.discover import discover  # noqa: PLC0415 - never in the agent
+
+    return discover(bus, scope, state)
+
+
 MANIFEST: Final = Manifest(
-    name="osdp", media=("osdp",), config=OsdpConfig, build=Osdp, address=_address
+    name="osdp",
+    media=("osdp",),
+    config=OsdpConfig,
+    build=Osdp,
+    address=_address,
+    discover=_discover,
 )
