@@ -162,7 +162,7 @@ def packaged() -> list[str]:
     return sorted(
         item.name.removesuffix(".toml")
         for item in files(PACKAGE).iterdir()
-        if item.name.endswith(".toml")
+        if item.name.endswith(".toml") and not item.name.endswith(".site.toml")
     )
 
 

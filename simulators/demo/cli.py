@@ -17,7 +17,7 @@ from rich.live import Live
 
 from gateway.model.clock import SystemClock
 from simulators.demo.show import Scoreboard, screen
-from simulators.demo.site_file import EXAMPLE_LINES, KINDS
+from simulators.demo.sites import example_lines, kinds, site_of
 from simulators.demo.stage import Plan, Stage
 from simulators.demo.verdict import Verdict, as_table
 from simulators.demo.wordings import language, say
@@ -33,7 +33,7 @@ Duration = partial(typer.Option, parser=seconds, metavar="DURATION")
 
 @app.command()
 def demo(  # each is an option of the command line
-    kind: Annotated[str, typer.Argument(help=f"Kind of site: {', '.join(KINDS)}.")] = "lighting",
+    kind: Annotated[str, typer.Argument(help=f"Kind of site: {', '.join(kinds())}.")] = "lighting",
     *,
     for_s: Annotated[float | None, Duration("--for", help="How long to run; else 30s.")] = None,
     outage_s: Annotated[float | None, Duration("--outage", help="Cut the link so long.")] = None,
@@ -49,11 +49,11 @@ def demo(  # each is an option of the command line
     folder: Annotated[Path | None, typer.Option("--dir", help="Keep the run's files here.")] = None,
 ) -> None:
     """Run a whole simulated site; exit code 0 only when nothing was lost and nothing came twice."""
-    if kind not in KINDS:
-        msg = f"there is no site {kind!r}; there are: {', '.join(KINDS)}"
+    if kind not in kinds():
+        msg = f"there is no site {kind!r}; there are: {', '.join(kinds())}"
         raise typer.BadParameter(msg)
     if print_site:
-        typer.echo(KINDS[kind](EXAMPLE_LINES, EXAMPLE_PORT), nl=False)
+        typer.echo(site_of(kind, example_lines(kind), EXAMPLE_PORT), nl=False)
         return
     faults = tuple(_fault(text) for text in fault or ())
     plan = Plan(kind, RUN_S if for_s is None else for_s, outage_s or 0.0, kill, broker, faults)

@@ -15,19 +15,8 @@ from rich.text import Text
 from simulators.demo.wordings import Lang, say
 
 RATE_OVER_S: Final = 5.0
-SHOWN: Final = (
-    ("meter-1", "voltage_l1"),
-    ("meter-1", "active_power"),
-    ("meter-1", "energy_import"),
-    ("meter-2", "active_power"),
-    ("relay-1", "relay_1"),
-    ("relay-1", "feedback_1"),
-    ("light-1", "illuminance"),
-    ("door-1", "door_open"),
-)
-"""The points of the summary, by device and name."""
-
-
+ROWS_MOST: Final = 48
+"""Of the summary: a terminal is not endless."""
 UNIT_SIGNS: Final = {"1": "", "Cel": "°C", "W.h": "W·h", "kW.h": "kW·h", "{count}": ""}
 """How people write what UCUM codes otherwise."""
 
@@ -38,6 +27,8 @@ class Scoreboard:
 
     kind: str
     broker: str
+    shown: Sequence[str] = ()
+    """Points of the summary, `device.point`; empty: the first one of each device."""
     link: str = ""
     left_s: float = 0.0
     faults: Sequence[str] = ()
@@ -101,13 +92,22 @@ def _values(board: Scoreboard, lang: Lang) -> Table:
     for key in ("device", "point", "value", "age"):
         side: Literal["left", "right"] = "right" if key in {"value", "age"} else "left"
         table.add_column(say(lang, key), justify=side, no_wrap=True)
-    by_point = {(row["device"], row["point"]): row for row in board.values}
-    for device, point in SHOWN:
-        row = by_point.get((device, point))
+    by_point = {f"{row['device']}.{row['point']}": row for row in board.values}
+    for name in list(board.shown or _firsts(board.values))[:ROWS_MOST]:
+        device, _, point = name.rpartition(".")
+        row = by_point.get(name)
         value = "—" if row is None else _value(row, lang)
         age = "" if row is None else say(lang, "seconds", age=f"{row['age_s']:.1f}")
         table.add_row(device, point, value, _comma(age, lang))
     return table
+
+
+def _firsts(rows: Sequence[Mapping[str, Any]]) -> list[str]:  # Any: JSON values
+    """Return one point of each device: the first that has a value, or just the first."""
+    found: dict[str, str] = {}
+    for row in sorted(rows, key=lambda row: (row["device"], row["value"] is None)):
+        found.setdefault(row["device"], f"{row['device']}.{row['point']}")
+    return list(found.values())
 
 
 def _value(row: dict[str, Any], lang: Lang) -> str:  # Any: JSON values

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from gateway.model.clock import Clock
 from simulators.demo.show import Scoreboard
-from simulators.demo.site_file import GATEWAY, KINDS
+from simulators.demo.sites import GATEWAY, part_of, scene_of, site_of, write_files
 from simulators.demo.verdict import Verdict, judge
 from simulators.demo.wordings import Lang, say
 from simulators.programs.children import Child, ChildError, Children
@@ -23,6 +24,11 @@ OUTAGE_STARTS_AT: Final = 1 / 3
 """Of the run."""
 KILL_AT: Final = 1 / 2
 """Of the outage, or of the run when there is none."""
+
+
+def _is_counted(device: Mapping[str, Any]) -> bool:  # Any: what TOML holds
+    """Say whether a device tells the number of its answers."""
+    return str(device["driver"]).startswith("modbus")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +80,13 @@ class Stage:
         await parts.platform(broker_port)
         proxy, proxy_port = await parts.proxy(broker_port)
         self._step("twins")
-        twins, lines = await parts.twins(plan.kind)
+        twins, lines = await parts.twins(scene_of(plan.kind, self.folder))
         site = self.folder / "site.toml"
-        site.write_text(KINDS[plan.kind](lines, proxy_port), encoding="utf-8")
+        where = {name: line["site"] for name, line in lines.items()}
+        site.write_text(site_of(plan.kind, where, proxy_port), encoding="utf-8")
+        write_files(plan.kind, self.folder)
         self._step("agent")
-        board = Scoreboard(plan.kind, broker)
+        board = Scoreboard(plan.kind, broker, part_of(plan.kind).shown)
         agent = await parts.agent(site)
         for twin, fault in plan.faults:
             twins.tell(
@@ -92,8 +100,17 @@ class Stage:
             msg = f"the gateway ended with {code}:\n{agent.last_words()}"
             raise ChildError(msg)
         per_reading = board.bytes_per_reading or 0.0
-        ledger = await parts.ledger(self._kills_ms)
+        ledger = await parts.ledger(self._kills_ms, self._truth_asked_for(parts))
         return judge(ledger, per_reading, len(self._kills_ms), plan.outage_s)
+
+    def _truth_asked_for(self, parts: Parts) -> Path:
+        """Return the journal of the twins whose number the site reads: those by register map."""
+        asked = {each["id"] for each in part_of(self.plan.kind).devices if _is_counted(each)}
+        file = self.folder / "truth-asked.jsonl"
+        lines = parts.truth.read_text(encoding="utf-8").splitlines(keepends=True)
+        kept = (line for line in lines if json.loads(line)["twin"] in asked)
+        file.write_text("".join(kept), encoding="utf-8")
+        return file
 
     async def _watch(
         self, parts: Parts, board: Scoreboard, proxy: Child, agent: Child, site: Path

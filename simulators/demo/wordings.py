@@ -10,7 +10,7 @@ Lang = Literal["ru", "en"]
 TEXTS: Final[dict[str, tuple[str, str]]] = {
     "title": (
         "Маяк: площадка «{kind}», всё на этой машине",
-        "Mayak: a {kind} site, all on this machine",
+        "Mayak: site {kind}, all on this machine",
     ),
     "starting": ("Запускается: {what}", "Starting: {what}"),
     "keys": ("ключи и сертификаты", "keys and certificates"),

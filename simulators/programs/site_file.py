@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 CONSUMER: Final = "city"
@@ -12,7 +12,15 @@ CONSUMER: Final = "city"
 Settings = Mapping[str, Any]  # Any: JSON values of the twins' ready file
 
 
-def head(gateway: str, broker_port: int, *, max_mib: int, about: str = "", uplink: str = "") -> str:
+def head(
+    gateway: str,
+    broker_port: int,
+    *,
+    max_mib: int,
+    about: str = "",
+    uplink: str = "",
+    audiences: Sequence[str] = ("operations",),
+) -> str:
     """Return what stands before the lines: gateway, store, keys, consumer, uplink.
 
     Args:
@@ -21,6 +29,7 @@ def head(gateway: str, broker_port: int, *, max_mib: int, about: str = "", uplin
         max_mib: of the store.
         about: further options of the gateway, as lines of TOML.
         uplink: likewise of the uplink.
+        audiences: that the consumer is entitled to.
     """
     return f"""[gateway]
 id = "{gateway}"
@@ -35,7 +44,7 @@ device_certificate = "keys/gateways/{gateway}/device.pem"
 
 [[consumer]]
 id = "{CONSUMER}"
-audiences = ["operations"]
+audiences = {toml(list(audiences))}
 hpke_keys = ["keys/{CONSUMER}-hpke.pub"]
 sign_keys = ["keys/{CONSUMER}-sign.pem"]
 
