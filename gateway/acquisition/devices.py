@@ -51,6 +51,8 @@ class Counters:
     """Answered or not, each attempt counts."""
     heard: int = 0
     """Groups that the device told by itself."""
+    crowded: int = 0
+    """Of these, left out because the device told more than one a millisecond."""
     no_response: int = 0
     frame: int = 0
     rejected: int = 0
@@ -97,6 +99,8 @@ class Feed:
     reporter: Reporter
     cause: Cause = Cause.NONE
     """Why this group alone is BAD."""
+    told_ms: int = -1
+    """Monotonic milliseconds of the last reading: the next one is later, however soon it comes."""
     outage: Outage = field(default_factory=Outage)
 
 

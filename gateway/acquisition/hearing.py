@@ -21,6 +21,9 @@ from gateway.model.reading import Sample
 
 log = logging.getLogger(__name__)
 
+SAME_S: Final = 0.001
+"""What is told again within it says nothing new."""
+
 
 class DeviceEar:
     """The ear of one device. An `Ear`."""
@@ -55,9 +58,12 @@ class DeviceEar:
         if group.kept:
             self._qualifier.handed_over(feed, sample)
             return
-        feed.heard_s = self._clock.monotonic_s()
-        feed.last = sample
+        now_s = self._clock.monotonic_s()
         self._watched.counters.heard += 1
+        if sample == feed.last and now_s - feed.heard_s < SAME_S:
+            return  # said twice in one breath
+        feed.heard_s = now_s
+        feed.last = sample
         self._heard(feed)
         self._qualifier.answered(feed, sample)
 

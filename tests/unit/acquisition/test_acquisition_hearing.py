@@ -95,6 +95,24 @@ def test_what_a_device_tells_is_a_reading_of_that_moment() -> None:
     assert heard.poller.counters[TAG].heard == 1
 
 
+def test_readings_of_one_moment_have_times_of_their_own() -> None:
+    async def story(heard: Heard) -> None:
+        for value in (1.0, 1.0, 2.0, 3.0):
+            heard.tag.say(value)
+        await asyncio.sleep(1)
+        for value in range(1000):
+            heard.tag.say(float(value))
+
+    heard = play(story)
+    said = [(r.at.mono_ms, r.cells) for r in heard.readings if r.device == TAG]
+    assert said[:3] == [(1000_010, (1.0,)), (1000_011, (2.0,)), (1000_012, (3.0,))]
+    flood = [at for at, _ in said[3:]]
+    assert flood == list(range(1001_010, 1001_010 + len(flood)))
+    counters = heard.poller.counters[TAG]
+    assert len(flood) + counters.crowded == 1000
+    assert len(flood) < 30
+
+
 def test_a_device_that_falls_silent_is_lost_once_and_back_when_heard() -> None:
     async def story(heard: Heard) -> None:
         heard.tag.say(1.0)
