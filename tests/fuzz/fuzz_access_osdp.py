@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from drivers.access.osdp.codec import Frames, is_sound
+from drivers.access.osdp.discover import Answer, identity
+from gateway.model.errors import FrameError
 from simulators.access.osdp.frames import next_command, read
 
 
@@ -14,6 +18,11 @@ def one(data: bytes) -> None:
         if not is_sound(frame.wire):
             raise AssertionError(data.hex())
         read(frame.wire)
+    if data:
+        with suppress(FrameError):
+            size = Answer(data[0] & 0x7F).measure(data)
+            if size > 0:
+                identity(data[:size])
     heard = bytearray(data)
     while next_command(heard) is not None:
         pass
