@@ -48,6 +48,12 @@ class Scoreboard:
         return self.readings_before + int(self.agent.get("readings", 0))
 
     @property
+    def mute(self) -> tuple[str, ...]:
+        """Return the devices of which no point has a value."""
+        told = {row["device"] for row in self.values}
+        return tuple(sorted(told - {r["device"] for r in self.values if r["value"] is not None}))
+
+    @property
     def bytes_per_reading(self) -> float | None:
         """Return bytes of batches and epoch records that went out, repeats too, over values."""
         sent = self.sent_before + sent_bytes(self.agent)

@@ -101,7 +101,7 @@ class Stage:
             raise ChildError(msg)
         per_reading = board.bytes_per_reading or 0.0
         ledger = await parts.ledger(self._kills_ms, self._truth_asked_for(parts))
-        return judge(ledger, per_reading, len(self._kills_ms), plan.outage_s)
+        return judge(ledger, per_reading, len(self._kills_ms), plan.outage_s, board.mute)
 
     def _truth_asked_for(self, parts: Parts) -> Path:
         """Return the journal of the twins whose number the site reads: those by register map."""

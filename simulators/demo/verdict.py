@@ -43,6 +43,8 @@ class Verdict:
     bytes_per_reading: float
     kills: int
     outage_s: float
+    mute: tuple[str, ...] = ()
+    """Devices of which no point had a value at the end."""
 
     @property
     def clean(self) -> bool:
@@ -59,6 +61,7 @@ def judge(
     bytes_per_reading: float,
     kills: int,
     outage_s: float,
+    mute: tuple[str, ...] = (),
 ) -> Verdict:
     """Return the verdict from the platform's ledger.
 
@@ -67,6 +70,7 @@ def judge(
         bytes_per_reading: sealed bytes at the gateway over values.
         kills: how often the agent was killed.
         outage_s: how long the link was cut.
+        mute: devices of which no point had a value at the end.
     """
     total, truth = ledger["total"], ledger["truth"]
     return Verdict(
@@ -84,6 +88,7 @@ def judge(
         bytes_per_reading=round(bytes_per_reading, 3),
         kills=kills,
         outage_s=outage_s,
+        mute=mute,
     )
 
 
@@ -93,6 +98,8 @@ def as_table(verdict: Verdict, lang: Lang) -> Table:
     values = verdict.as_json()
     for key in ROWS:
         table.add_row(say(lang, key), str(values[key]))
+    if verdict.mute:
+        table.add_row(say(lang, "mute"), ", ".join(verdict.mute))
     figure = f"{verdict.bytes_per_reading:.2f}"
     table.add_row(say(lang, "bytes"), figure.replace(".", ",") if lang == "ru" else figure)
     return table

@@ -73,6 +73,7 @@ TEXTS: Final[dict[str, tuple[str, str]]] = {
         "missing from the last second before a SIGKILL",
     ),
     "served": ("ответов выдали двойники", "answers the twins gave"),
+    "mute": ("приборы без единого значения", "devices without any value"),
     "bytes": ("байт на показание", "bytes a reading"),
     "kept-in": ("Файлы прогона: {folder}", "The files of this run: {folder}"),
 }
