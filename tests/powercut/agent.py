@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from gateway import cli
-from simulators.demo.site_file import GATEWAY, lighting
+from simulators.demo.sites import GATEWAY, site_of
 from simulators.programs.children import Child, Children, mayak
 from simulators.programs.parts import Parts
 from simulators.programs.site_file import CONSUMER
@@ -95,8 +95,9 @@ async def _play(recording: Recording, folder: Path, play: Play) -> None:
         await _platform(parts, mosquitto.port)
         proxy, port = await parts.proxy(mosquitto.port)
         _, lines = await parts.twins("lighting")
+        where = {name: line["site"] for name, line in lines.items()}
         site = folder / "site.toml"
-        site.write_text(_plain(lighting(lines, port)), encoding="utf-8")
+        site.write_text(_plain(site_of("lighting", where, port)), encoding="utf-8")
         start = partial(_agent, children, recording, mayak("run", str(site)), port)
         if play.bug != "none":
             command = [sys.executable, "-m", "tests.powercut.agent", play.bug, "run", str(site)]
