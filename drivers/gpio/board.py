@@ -71,6 +71,13 @@ class Board(ABC):
         """
 
     @abstractmethod
+    def _become_output(self, pin: int, *, level: bool) -> None:
+        """Make an output of a pin in one step: a relay must not see another level in between.
+
+        Raises what the library raises.
+        """
+
+    @abstractmethod
     def close(self) -> None:
         """Let go of everything and leave the outputs as they are; raises nothing."""
 
@@ -97,9 +104,9 @@ class Board(ABC):
             BusUnavailableError: it cannot be had, or the chip is gone.
         """
         with self.asked(f"GPIO {pin} as an output", claim=True):
-            at = self._pin(pin)
+            self._pin(pin)
             self._outputs.add(pin)
-            self._drive(at, level=level)
+            self._drive(pin, level=level)
 
     def claim_pwm(self, pin: int, frequency_hz: float, percent: float) -> None:
         """Make a pin an output that is pulsed.
@@ -110,7 +117,7 @@ class Board(ABC):
         with self.asked(f"GPIO {pin} as a pulsed output", claim=True):
             at = self._pin(pin)
             self._outputs.add(pin)
-            self._drive(at, level=False)
+            self._drive(pin, level=False)
             at.frequency = frequency_hz
             at.state = _share(percent)
 
@@ -132,9 +139,8 @@ class Board(ABC):
             BusUnavailableError: the chip is gone.
         """
         with self.asked(f"GPIO {pin}: set it"):
-            at = self._pins[pin]
-            self._drive(at, level=level)
-            return bool(at.state)
+            self._drive(pin, level=level)
+            return bool(self._pins[pin].state)
 
     def dim(self, pin: int, percent: float) -> float:
         """Set the duty cycle of a pulsed output and return what it reads back as, in percent.
@@ -163,10 +169,11 @@ class Board(ABC):
         self._pins[number] = at
         return at
 
-    @staticmethod
-    def _drive(at: GpioPin, *, level: bool) -> None:
+    def _drive(self, pin: int, *, level: bool) -> None:
+        """Set a level; a pin that is no output becomes one with that level, not with another."""
+        at = self._pins[pin]
         if at.function != "output":
-            at.function = "output"
+            self._become_output(pin, level=level)
         at.state = level
 
     @contextmanager

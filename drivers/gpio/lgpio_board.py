@@ -61,6 +61,10 @@ class LgpioBoard(Board):
                 at.edges = "both"
                 at.when_changed = callback
 
+    def _become_output(self, pin: int, *, level: bool) -> None:
+        handle = self._factory._handle  # noqa: SLF001  gpiozero itself begins with a low level
+        self._lgpio.gpio_claim_output(handle, pin, int(level))
+
     def close(self) -> None:
         """Let go of everything; what then becomes of the outputs is the kernel's."""
         with suppress(*self._refused, OSError):  # a chip that is gone has nothing to let go

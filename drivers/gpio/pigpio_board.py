@@ -87,6 +87,9 @@ class PigpioBoard(Board):
             for pin, tell in pins.items():
                 self._callbacks.append(self._ears.callback(pin, both, self._told_by(tell)))
 
+    def _become_output(self, pin: int, *, level: bool) -> None:
+        self._client.write(pin, int(level))  # makes it an output as well
+
     def close(self) -> None:
         """Let go of everything; the pins stay as they are, the inputs with their resistors."""
         for client in (self._client, self._ears):

@@ -14,7 +14,7 @@ from typing import Annotated, Final, Literal
 from drivers.kernel.codec import BAD, Taken, decode_number, decode_therm
 from drivers.kernel.files import KernelFiles, read_file, write_file
 from gateway.model.driver import Manifest, PollGroup
-from gateway.model.errors import FrameError
+from gateway.model.errors import FrameError, NoResponseError
 from gateway.model.ids import PointId
 from gateway.model.options import About, Limits, Options
 from gateway.model.reading import NO_FLAGS, Cause, Flag, Kind, Point, PointTable, Sample
@@ -121,6 +121,10 @@ class W1Therm:
     def _read(self, root: Path) -> Taken:
         """Read the file of the sensor; in its thread."""
         sensor = root / DEVICES / self._config.sensor
+        if (root / DEVICES).is_dir() and not sensor.is_dir():
+            there = sorted(each.name for each in (root / DEVICES).glob("??-????????????"))
+            msg = f"no sensor {sensor.name} on the bus; there are: {', '.join(there) or 'none'}"
+            raise NoResponseError(msg)
         if self._config.resolution is not None:
             _set_resolution(sensor, self._config.resolution)
         if self._config.conversion == "bulk":

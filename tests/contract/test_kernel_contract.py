@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-import threading
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -16,138 +13,25 @@ from pydantic import ValidationError
 from drivers.kernel import files as medium
 from drivers.kernel import hwmon, iio, w1_therm
 from drivers.kernel.codec import HWMON_QUANTITIES, IIO_QUANTITIES
-from drivers.kernel.files import KernelConfig, KernelFiles
 from gateway.model.driver import Manifest
 from gateway.model.errors import (
-    BusUnavailableError,
     DeviceError,
     DeviceRejectedError,
-    FrameError,
     NoResponseError,
 )
-from gateway.model.ids import LineId
-from simulators.faults import Crc, Fault, Liar, Reboot, Refuse, Short, Silent, Slow, Stuck
-from simulators.kernel.kinds import RunningKernel
+from simulators.faults import Liar, Reboot
 from simulators.kernel.therm import Thermometer
-from simulators.running import Running, run_scene
-from simulators.scene import parse_scene
 from tests.checked_options import checked
-from tests.listening_ear import Told, told
+from tests.kernel_site import AIR, THERM, KernelSite, kernel_site, poll
 
-SCENE = """
-[[line]]
-id = "sensors"
-medium = "kernel"
-[[twin]]
-id = "lamp-housing"
-line = "sensors"
-kind = "w1-ds18b20"
-sensor = "28-0316a2795cff"
-mean = 31.3
-[[twin]]
-id = "outside"
-line = "sensors"
-kind = "w1-ds18b20"
-sensor = "28-0316a2791111"
-mean = -12.4
-[[twin]]
-id = "air"
-line = "sensors"
-kind = "iio-device"
-name = "bme280"
-number = 3
-at = "1-0076"
-channels.temp = {mean = 21_430}
-channels.humidityrelative = {mean = 41_250, decimals = 3}
-channels.pressure = {mean = 99.875, decimals = 9}
-[[twin]]
-id = "tank"
-line = "sensors"
-kind = "iio-device"
-name = "mcp3208"
-number = 4
-at = "spi0.0"
-channels.voltage0 = {mean = 1250, scale = 0.805664062, shared = true}
-channels.voltage1 = {mean = 2500, scale = 0.5, offset = -20}
-[[twin]]
-id = "cabinet"
-line = "sensors"
-kind = "hwmon-chip"
-name = "sht3x"
-number = 1
-channels.temp1 = {mean = 18_200, label = "air"}
-channels.temp2 = {mean = 99_000, fault = true}
-channels.humidity1 = {mean = 55_500}
-channels.in0 = {mean = 12_340}
-channels.fan1 = {mean = 1500}
-channels.curr1 = {mean = 250}
-channels.power1 = {mean = 3_000_000}
-channels.energy1 = {mean = 7_200_000_000}
-"""
-WITHIN_S = 10.0
 README = Path(medium.__file__).parent / "README.md"
 MANIFESTS = (w1_therm.MANIFEST, iio.MANIFEST, hwmon.MANIFEST)
-THERM = {"sensor": "28-0316a2795cff"}
-AIR = {
-    "name": "bme280",
-    "channels": {
-        "temperature": {"channel": "temp", "low": -40, "high": 85},
-        "humidity": {"channel": "humidityrelative"},
-        "pressure": {"channel": "pressure"},
-    },
-}
-TwinT = TypeVar("TwinT")
-
-
-class Site:
-    """A tree with its twins, and the medium on it."""
-
-    def __init__(self, running: Running) -> None:
-        line = running.lines["sensors"]
-        assert isinstance(line, RunningKernel)
-        self.running = running
-        self.line = line
-        self.files = KernelFiles(LineId("sensors"), checked(KernelConfig, {"root": str(line.root)}))
-
-    def twin(self, name: str, kind: type[TwinT]) -> TwinT:
-        found = self.running.twin(name)
-        assert isinstance(found, kind)
-        return found
-
-    def make(self, manifest: Manifest, **options: object) -> Any:  # Any: one of the drivers
-        return manifest.build(checked(manifest.config, options), self.files)
-
-    @asynccontextmanager
-    async def fault(self, twin: str, fault: Fault) -> AsyncIterator[None]:
-        held = self.running.apply(twin, fault)
-        try:
-            yield
-        finally:
-            self.running.end(twin, held)
 
 
 @pytest.fixture
-async def site() -> AsyncIterator[Site]:
-    before = set(threading.enumerate())
-    async with run_scene(parse_scene(SCENE, "test")) as running:
-        opened = Site(running)
-        await opened.files.open()
-        try:
-            yield opened
-        finally:
-            await opened.files.close()
-    await until(lambda: not set(threading.enumerate()) - before)
-
-
-async def until(condition: Callable[[], object]) -> None:
-    async with asyncio.timeout(WITHIN_S):
-        while not condition():  # noqa: ASYNC110 - the condition is anything
-            await asyncio.sleep(0.005)
-
-
-async def poll(driver: Any) -> Told:  # Any: one of the drivers
-    [group] = driver.groups
-    return told(group, await driver.poll(group))
+async def site() -> AsyncIterator[KernelSite]:
+    async with kernel_site() as opened:
+        yield opened
 
 
 # 1-Wire
@@ -156,20 +40,26 @@ async def poll(driver: Any) -> Told:  # Any: one of the drivers
 @pytest.mark.parametrize(
     ("name", "sensor"), [("lamp-housing", "28-0316a2795cff"), ("outside", "28-0316a2791111")]
 )
-async def test_therm_agrees_with_its_twin(site: Site, name: str, sensor: str) -> None:
+async def test_therm_agrees_with_its_twin(site: KernelSite, name: str, sensor: str) -> None:
     twin = site.twin(name, Thermometer)
     driver = site.make(w1_therm.MANIFEST, sensor=sensor)
     assert (await poll(driver)).values == {"temperature": twin.milli / 1000}
     assert twin.milli / 1000 == pytest.approx(twin.celsius, abs=0.0625)
 
 
-async def test_therm_is_corrected(site: Site) -> None:
+async def test_therm_that_is_not_there_is_told_with_those_that_are(site: KernelSite) -> None:
+    driver = site.make(w1_therm.MANIFEST, sensor="28-000000000000")
+    with pytest.raises(NoResponseError, match="there are: 28-0316a2791111, 28-0316a2795cff"):
+        await poll(driver)
+
+
+async def test_therm_is_corrected(site: KernelSite) -> None:
     driver = site.make(w1_therm.MANIFEST, **THERM, correction=-1.5)
     milli = site.twin("lamp-housing", Thermometer).milli
     assert (await poll(driver)).values == {"temperature": pytest.approx(milli / 1000 - 1.5)}
 
 
-async def test_therm_beyond_what_it_measures_is_no_value(site: Site) -> None:
+async def test_therm_beyond_what_it_measures_is_no_value(site: KernelSite) -> None:
     driver = site.make(w1_therm.MANIFEST, sensor="28-0316a2791111", correction=-10)
     twin = site.twin("outside", Thermometer)
     twin.celsius = -54.0
@@ -182,7 +72,7 @@ async def test_therm_beyond_what_it_measures_is_no_value(site: Site) -> None:
     )
 
 
-async def test_therm_takes_its_resolution_back_after_it_lost_its_power(site: Site) -> None:
+async def test_therm_takes_its_resolution_back_after_it_lost_its_power(site: KernelSite) -> None:
     driver = site.make(w1_therm.MANIFEST, **THERM, resolution=9)
     twin = site.twin("lamp-housing", Thermometer)
     await poll(driver)
@@ -199,7 +89,7 @@ async def test_therm_takes_its_resolution_back_after_it_lost_its_power(site: Sit
     assert twin.resolution == 9
 
 
-async def test_therms_of_a_bus_convert_at_once(site: Site) -> None:
+async def test_therms_of_a_bus_convert_at_once(site: KernelSite) -> None:
     drivers = [
         site.make(w1_therm.MANIFEST, sensor=sensor, conversion="bulk")
         for sensor in ("28-0316a2795cff", "28-0316a2791111")
@@ -212,7 +102,7 @@ async def test_therms_of_a_bus_convert_at_once(site: Site) -> None:
     assert site.line.master.triggered == 2
 
 
-async def test_therm_of_a_kernel_without_bulk_is_told(site: Site) -> None:
+async def test_therm_of_a_kernel_without_bulk_is_told(site: KernelSite) -> None:
     driver = site.make(w1_therm.MANIFEST, **THERM, conversion="bulk")
     site.line.master.retire()
     (site.line.root / "devices/w1_bus_master1/therm_bulk_read").unlink()
@@ -220,7 +110,7 @@ async def test_therm_of_a_kernel_without_bulk_is_told(site: Site) -> None:
         await poll(driver)
 
 
-async def test_therm_that_says_85_degrees_after_power_up_has_no_value(site: Site) -> None:
+async def test_therm_that_says_85_degrees_after_power_up_has_no_value(site: KernelSite) -> None:
     driver = site.make(w1_therm.MANIFEST, **THERM)
     async with site.fault("lamp-housing", Liar()):
         sample = await poll(driver)
@@ -232,7 +122,7 @@ async def test_therm_that_says_85_degrees_after_power_up_has_no_value(site: Site
 # Chips
 
 
-async def test_iio_agrees_with_its_twin(site: Site) -> None:
+async def test_iio_agrees_with_its_twin(site: KernelSite) -> None:
     driver = site.make(iio.MANIFEST, **AIR)
     assert (await poll(driver)).values == {
         "temperature": pytest.approx(21.43),
@@ -243,7 +133,7 @@ async def test_iio_agrees_with_its_twin(site: Site) -> None:
     assert units == ["Cel", "%", "hPa"]
 
 
-async def test_iio_scales_raw_values(site: Site) -> None:
+async def test_iio_scales_raw_values(site: KernelSite) -> None:
     driver = site.make(
         iio.MANIFEST,
         name="mcp3208",
@@ -259,7 +149,7 @@ async def test_iio_scales_raw_values(site: Site) -> None:
     }
 
 
-async def test_iio_is_found_again_under_another_number(site: Site) -> None:
+async def test_iio_is_found_again_under_another_number(site: KernelSite) -> None:
     driver = site.make(iio.MANIFEST, **AIR)
     await poll(driver)
     devices = site.line.root / "bus/iio/devices"
@@ -281,14 +171,14 @@ async def test_iio_is_found_again_under_another_number(site: Site) -> None:
     ],
 )
 async def test_iio_that_is_not_there_is_told_with_what_is(
-    site: Site, options: dict[str, Any], error: type[DeviceError], says: str
+    site: KernelSite, options: dict[str, Any], error: type[DeviceError], says: str
 ) -> None:
     driver = site.make(iio.MANIFEST, **{**AIR, **options})
     with pytest.raises(error, match=says):
         await poll(driver)
 
 
-async def test_two_chips_of_one_name_are_told_apart_by_their_place(site: Site) -> None:
+async def test_two_chips_of_one_name_are_told_apart_by_their_place(site: KernelSite) -> None:
     twin = site.line.root / "devices/i2c-9/1-0077/iio:device9"
     twin.mkdir(parents=True)
     (twin / "name").write_text("bme280\n")
@@ -302,7 +192,7 @@ async def test_two_chips_of_one_name_are_told_apart_by_their_place(site: Site) -
     assert (await poll(other)).values == {"temperature": -5}
 
 
-async def test_hwmon_agrees_with_its_twin(site: Site) -> None:
+async def test_hwmon_agrees_with_its_twin(site: KernelSite) -> None:
     driver = site.make(
         hwmon.MANIFEST,
         name="sht3x",
@@ -333,128 +223,11 @@ async def test_hwmon_agrees_with_its_twin(site: Site) -> None:
     assert sample.causes == {"broken": "DEVICE_FAULT", "missing": "REJECTED"}
 
 
-async def test_a_value_no_sensor_can_have_is_no_value(site: Site) -> None:
+async def test_a_value_no_sensor_can_have_is_no_value(site: KernelSite) -> None:
     driver = site.make(iio.MANIFEST, **AIR)
     async with site.fault("air", Liar()):
         sample = await poll(driver)
     assert sample.causes == {"temperature": "OUT_OF_RANGE"}
-
-
-# Faults that all share
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Silent(), NoResponseError),
-        (Slow(delay_s=5), NoResponseError),
-        (Refuse(), NoResponseError),
-        (Reboot(), NoResponseError),
-        (Short(missing=30), FrameError),
-        (Crc(), FrameError),
-    ],
-    ids=lambda each: each.name if isinstance(each, Fault) else "",
-)
-async def test_therm_that_fails_is_told_in_time_and_read_again(
-    site: Site, fault: Fault, error: type[DeviceError]
-) -> None:
-    driver = site.make(w1_therm.MANIFEST, **THERM, read_timeout_s=0.2)
-    other = site.make(w1_therm.MANIFEST, sensor="28-0316a2791111")
-    async with site.fault("lamp-housing", fault), asyncio.timeout(5):
-        for _ in range(2):
-            with pytest.raises(error):
-                await poll(driver)
-        assert (await poll(other)).causes == {}
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            try:
-                assert (await poll(driver)).causes == {}
-            except NoResponseError:  # the thread that was blocked is on its way back
-                await asyncio.sleep(0.01)
-            else:
-                break
-
-
-@pytest.mark.parametrize(
-    ("fault", "error"),
-    [
-        (Silent(), NoResponseError),
-        (Refuse(), NoResponseError),
-        (Reboot(), NoResponseError),
-    ],
-    ids=lambda each: each.name if isinstance(each, Fault) else "",
-)
-async def test_chip_that_fails_is_told_in_time_and_read_again(
-    site: Site, fault: Fault, error: type[DeviceError]
-) -> None:
-    driver = site.make(iio.MANIFEST, **AIR, read_timeout_s=0.2)
-    async with site.fault("air", fault), asyncio.timeout(5):
-        with pytest.raises(error):
-            await poll(driver)
-    async with asyncio.timeout(WITHIN_S):
-        while True:
-            try:
-                assert (await poll(driver)).causes == {}
-            except NoResponseError:
-                await asyncio.sleep(0.01)
-            else:
-                break
-
-
-@pytest.mark.parametrize("text", ["", "\n", "n/a\n", "1 2\n"])
-async def test_chip_whose_file_holds_no_number_is_told(site: Site, text: str) -> None:
-    driver = site.make(iio.MANIFEST, **AIR)
-    (site.line.root / "bus/iio/devices/iio:device3/in_temp_input").write_text(text)
-    with pytest.raises(FrameError, match="in_temp_input"):
-        await poll(driver)
-
-
-async def test_a_conversion_that_takes_its_time_is_waited_for(site: Site) -> None:
-    driver = site.make(w1_therm.MANIFEST, **THERM)
-    async with site.fault("lamp-housing", Slow(delay_s=0.2)):
-        milli = site.twin("lamp-housing", Thermometer).milli
-        assert (await poll(driver)).values == {"temperature": milli / 1000}
-
-
-async def test_a_sensor_that_sticks_repeats_itself(site: Site) -> None:
-    driver = site.make(w1_therm.MANIFEST, **THERM)
-    twin = site.twin("lamp-housing", Thermometer)
-    before = await poll(driver)
-    async with site.fault("lamp-housing", Stuck()):
-        twin.celsius = 60.0
-        twin.show()
-        assert (await poll(driver)).values == before.values
-
-
-async def test_cancelled_reading_leaves_the_sensor_readable(site: Site) -> None:
-    driver = site.make(w1_therm.MANIFEST, **THERM)
-    async with site.fault("lamp-housing", Slow(delay_s=0.1)):
-        for wait_s in (0, 0.03):
-            reading = asyncio.ensure_future(poll(driver))  # noqa: TID251 - cancelled
-            await asyncio.sleep(wait_s)
-            reading.cancel()
-            with pytest.raises(asyncio.CancelledError):
-                await reading
-        assert (await poll(driver)).causes == {}
-
-
-async def test_tree_that_is_gone_is_a_line_that_is_gone(site: Site, tmp_path: Path) -> None:
-    driver = site.make(w1_therm.MANIFEST, **THERM)
-    site.line.retire()
-    site.line.root.rename(tmp_path / "gone")
-    with pytest.raises(BusUnavailableError, match="is it mounted"):
-        await poll(driver)
-    with pytest.raises(BusUnavailableError):
-        await site.files.open()
-    assert medium.MANIFEST.probe(checked(KernelConfig, {"root": str(site.line.root)})) is not None
-    (tmp_path / "gone").rename(site.line.root)
-    await site.files.open()
-
-
-async def test_two_lines_may_read_one_tree() -> None:
-    one, other = checked(KernelConfig, {}), checked(KernelConfig, {})
-    assert medium.MANIFEST.resource(one) != medium.MANIFEST.resource(other)
-    assert medium.MANIFEST.probe(one) is None
 
 
 # Options and pages
@@ -480,7 +253,7 @@ def test_options_are_refused(manifest: Manifest, options: dict[str, Any]) -> Non
 @pytest.mark.parametrize(
     ("manifest", "channel"), [(iio.MANIFEST, "magn_x"), (hwmon.MANIFEST, "temp")]
 )
-async def test_channels_are_refused(site: Site, manifest: Manifest, channel: str) -> None:
+async def test_channels_are_refused(site: KernelSite, manifest: Manifest, channel: str) -> None:
     with pytest.raises(ValueError, match="channel"):
         site.make(manifest, name="x", channels={"t": {"channel": channel}})
 
