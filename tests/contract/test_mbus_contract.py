@@ -110,7 +110,8 @@ POWER = (
 )
 POINTS = {"water": WATER, "heat": HEAT, "power": POWER}
 ADDRESSES = {"water": 1, "heat": 2, "power": 3}
-TIMEOUT_S = 0.15
+TIMEOUT_S = 0.25
+SEARCH_S = 0.08
 MARGIN_S = 0.35
 README = Path(driver.__file__).parent / "README.md"
 
@@ -129,7 +130,7 @@ class Site:
 
     @property
     def asking(self) -> Asking:
-        return Asking(self.serial.line, TIMEOUT_S / 2)
+        return Asking(self.serial.line, SEARCH_S)
 
     async def poll(self, name: str) -> Told:
         mbus = self.drivers[name]
@@ -385,7 +386,7 @@ async def test_every_fault_is_told_by_its_class_and_passes_without_trace(
     fault, allowed = FAULTS[name]
     good = await site.until_good("water")
     site.serial.running.apply("water", fault)
-    for _ in range(3):
+    for _ in range(2):
         try:
             found = await site.poll("water")
         except DeviceError as error:
@@ -510,7 +511,7 @@ async def test_scan_tells_of_meters_that_cannot_be_told_apart() -> None:
     assert discover is not None
     one = '[[twin]]\nid = "a"\nline = "line"\nkind = "mbus-water"\nident = "00000007"\n'
     async with open_site(one + one.replace('"a"', '"b"')) as site:
-        scope = Scope((), ({"baud_rate": 115_200},), timeout_s=TIMEOUT_S / 3)
+        scope = Scope((), ({"baud_rate": 115_200},), timeout_s=SEARCH_S)
         state = {"setting": 0, "todo": ["0000000"], "alike": [], "through": 1}
         steps = discover(site.serial.line, scope, state)
         troubles = {each.words: each.trouble async for each in steps if each.trouble}
