@@ -102,24 +102,37 @@ class Line(Port):
             FrameError: something came that is no answer, or the line never falls silent.
             BusUnavailableError: the port is gone or cannot be opened.
         """
-        await self._enter(request, answer, priority)
         loop = asyncio.get_running_loop()
-        began = loop.time()
-        try:
-            if self._channel is None:
-                await self.open()
-            if self._abandoned is not None:
-                await self._hear_out(self._abandoned)
-            if self._dirty:
-                await self._fall_silent()
-            elif self._gap_s:
-                await self._keep_gap()
-            if characters != self._characters:
-                await self._change(characters)
-            return await self._ask(request, answer, timeout_s)
-        finally:
-            self._statistics.busy_s += loop.time() - began
-            self._turnstile.leave()
+        while True:
+            await self._enter(request, answer, priority)
+            began = loop.time()
+            try:
+                await self._get_ready()
+                # A command that came while a poll was leaving the quiet time goes first: it waits
+                # for one exchange at most.
+                if not self._turnstile.outranked(priority):
+                    if characters != self._characters:
+                        await self._change(characters)
+                    return await self._ask(request, answer, timeout_s)
+            finally:
+                self._statistics.busy_s += loop.time() - began
+                self._turnstile.leave()
+
+    async def _get_ready(self) -> None:
+        """Open the line, let pass what nobody waits for any more, leave the quiet time.
+
+        Raises:
+            FrameError: the line never falls silent.
+            BusUnavailableError: the port cannot be opened.
+        """
+        if self._channel is None:
+            await self.open()
+        if self._abandoned is not None:
+            await self._hear_out(self._abandoned)
+        if self._dirty:
+            await self._fall_silent()
+        elif self._gap_s:
+            await self._keep_gap()
 
     async def _enter(self, request: bytes, answer: Framing, priority: Priority) -> None:
         """Wait for our turn, and before it for late answers that could be mistaken for ours.

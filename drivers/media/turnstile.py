@@ -48,6 +48,10 @@ class Turnstile:
                 queue.remove(turn)
             raise
 
+    def outranked(self, priority: Priority) -> bool:
+        """Say whether somebody waits who goes before such a one."""
+        return any(self._queues[:priority])
+
     def leave(self) -> None:
         """Hand over to the next, or leave it free."""
         for queue in self._queues:

@@ -9,6 +9,7 @@ from simulators.bench.alarm import alarm
 from simulators.bench.alone import acquisition, drain, store
 from simulators.bench.figures import at_most
 from simulators.bench.form import Measurement
+from simulators.bench.line import busy
 from simulators.bench.neighbour import neighbour
 from simulators.bench.outages import outages
 from simulators.bench.site_file import Load
@@ -44,6 +45,7 @@ _ALL: Final = (
     Measurement("store", "sealing and store alone", "devices", store),
     Measurement("acquisition", "acquisition alone", "devices", acquisition),
     Measurement("dead-device", "one dead device of ten", "registers", neighbour, runs=1),
+    Measurement("line", "a slow line under full load", "registers", busy, runs=1),
     Measurement("outages", "the link goes, the agent is killed", "seconds", outages, runs=1),
 )
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {each.name: each for each in _ALL}

@@ -258,6 +258,33 @@ def test_a_command_waits_for_one_exchange_only() -> None:
     assert play(PairLine(), scene) == [b"a1", b"b", b"a2", b"a3"]
 
 
+def test_a_command_that_comes_in_the_quiet_time_goes_before_the_poll_that_leaves_it() -> None:
+    async def scene(line: PairLine) -> tuple[list[bytes], float]:
+        heard: list[bytes] = []
+
+        async def device() -> None:
+            await line.open()
+            for _ in range(3):
+                request = await line.hear()
+                heard.append(request)
+                line.say(request[:1].upper() + b".")
+
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(device())
+            await ask(line, b"a1")
+            polled = tasks.create_task(ask(line, b"a2"))
+            await asyncio.sleep(0.02)
+            began = now()
+            await ask(line, b"b", B, Priority.COMMAND)
+            waited = now() - began
+            await polled
+        return heard, waited
+
+    heard, waited = play(PairLine(gap_s=0.1), scene)
+    assert heard == [b"a1", b"b", b"a2"]
+    assert waited == pytest.approx(0.08), "what is left of the quiet time, and no more"
+
+
 def test_cancel_in_mid_request_leaves_the_line_usable() -> None:
     async def scene(line: PairLine) -> tuple[bytes, float]:
         async with asyncio.TaskGroup() as tasks:
