@@ -12,6 +12,7 @@ from simulators.bench.form import Measurement
 from simulators.bench.line import busy
 from simulators.bench.neighbour import neighbour
 from simulators.bench.outages import outages
+from simulators.bench.scan import scan
 from simulators.bench.site_file import Load
 from simulators.bench.whole import idle, start, whole, wire
 
@@ -46,6 +47,7 @@ _ALL: Final = (
     Measurement("acquisition", "acquisition alone", "devices", acquisition),
     Measurement("dead-device", "one dead device of ten", "registers", neighbour, runs=1),
     Measurement("line", "a slow line under full load", "registers", busy, runs=1),
+    Measurement("scan", "a line searched at four speeds", "addresses", scan, runs=1),
     Measurement("outages", "the link goes, the agent is killed", "seconds", outages, runs=1),
 )
 MEASUREMENTS: Final[Mapping[str, Measurement]] = {each.name: each for each in _ALL}
