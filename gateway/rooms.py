@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 
 from gateway import __version__
+from gateway.acquisition.devices import Counters
 from gateway.acquisition.poller import Poller
 from gateway.health.loop_latency import LoopLatency
 from gateway.health.self_metrics import Sources, StoreUse, disk_free_bytes
 from gateway.health.store_watch import StoreWatch
 from gateway.local_api.control import Answer
+from gateway.model.driver import LineStatistics
 from gateway.model.event import Event
-from gateway.model.ids import GatewayId
+from gateway.model.ids import DeviceId, GatewayId
 from gateway.model.reading import Reading
 from gateway.store.outbox import Outbox
 from gateway.store.recorder import Recorder
@@ -58,8 +60,7 @@ class Rooms:
         """Return where the gateway's own points come from."""
 
         def polls(what: str) -> int:
-            counted = (c for poller in self.pollers for c in poller.counters.values())
-            return sum(getattr(counters, what) for counters in counted)
+            return sum(getattr(counters, what) for counters in self.counters().values())
 
         return Sources(
             loop_latency_ms=latency.take_ms,
@@ -74,10 +75,16 @@ class Rooms:
             uplink_connected=self.connected,
             log_dropped=dropped_logs,
             devices=[device for poller in self.pollers for device in poller.counters],
+            counters=self.counters,
+            telling={device for poller in self.pollers for device in poller.telling},
             queues={"recorder": lambda: self.recorder.waiting},
             lines={poller.line.id: poller.line.statistics for poller in self.pollers},
             card_left=(lambda: self.watch.card_left) if self.watch.tells_card else None,
         )
+
+    def counters(self) -> Mapping[DeviceId, Counters]:
+        """Return what became of asking each device."""
+        return {name: each for poller in self.pollers for name, each in poller.counters.items()}
 
     def sent_bytes(self) -> Counter[str]:
         """Return what went out on all uplinks, by what it was."""
@@ -126,4 +133,16 @@ def status(gateway: GatewayId, rooms: Rooms) -> Answer:
         },
         "sealed_bytes_by_device": dict(counters.by_device),
         "lost_devices": [device for poller in rooms.pollers for device in poller.lost],
+        "lines": {poller.line.id: _line(poller.line.statistics) for poller in rooms.pollers},
+        "devices": {device: asdict(counts) for device, counts in rooms.counters().items()},
+    }
+
+
+def _line(statistics: LineStatistics) -> Answer:
+    return {
+        "exchanges": statistics.exchanges,
+        "errors": statistics.errors,
+        "bytes_sent": statistics.bytes_sent,
+        "bytes_received": statistics.bytes_received,
+        "busy_s": round(statistics.busy_s, 3),
     }

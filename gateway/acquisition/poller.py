@@ -157,6 +157,11 @@ class Poller:
         return {name: watched.counters for name, watched in self._devices.items()}
 
     @property
+    def telling(self) -> Sequence[DeviceId]:
+        """Return the devices that tell by themselves."""
+        return [name for name, watched in self._devices.items() if watched.told or watched.kept]
+
+    @property
     def lost(self) -> Sequence[DeviceId]:
         """Return the devices that do not answer now: all of them when the line is gone."""
         gone = self._qualifier.line_outage.since_s is not None

@@ -9,11 +9,12 @@ import asyncio
 import os
 import re
 import resource
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
 
+from gateway.health.device_counts import NONE, RESTLESS, DeviceCounts, counts_of, names_of
 from gateway.model.clock import Clock, Trust
 from gateway.model.driver import LineStatistics
 from gateway.model.ids import DeviceId, LineId, PointId
@@ -37,6 +38,8 @@ PERIOD_S: Final = 10.0
 _MIB: Final = 2**20
 _STATM: Final = Path("/proc/self/statm")
 _NAME_LENGTH: Final = 63
+_RESTLESS: Final = 5.0
+"""Per cent by which a counter must move that moves all the time; a heartbeat tells it anyway."""
 _NO_VALUE: Final = Flag(Quality.BAD, Cause.NO_VALUE)
 
 
@@ -98,6 +101,10 @@ class Sources:
     uplink_connected: Callable[[], bool]
     log_dropped: Callable[[], int]
     devices: Sequence[DeviceId] = ()
+    counters: Callable[[], Mapping[DeviceId, DeviceCounts]] = dict
+    """What became of asking each device; for those that `devices` names."""
+    telling: Collection[DeviceId] = ()
+    """Of the devices, those that tell by themselves."""
     queues: Mapping[str, Callable[[], int]] = field(default_factory=dict)
     lines: Mapping[LineId, LineStatistics] = field(default_factory=dict)
     streams: Sequence[str] = tuple(stream.topic for stream in Stream)
@@ -111,6 +118,8 @@ class LineCount(NamedTuple):
 
     exchanges: int
     errors: int
+    bytes: int
+    """Both ways."""
     busy_s: float
 
 
@@ -135,12 +144,14 @@ class Snapshot:
     sent_bytes: tuple[int, ...]
     sealed_bytes: tuple[int, ...]
     lines: tuple[LineCount, ...]
+    devices: tuple[tuple[int, ...], ...] = ()
     card_left: tuple[float | None, ...] = ()
 
     @classmethod
     def take(cls, sources: Sources, clock: Clock) -> Snapshot:
         """Ask every source."""
         sent, sealed = sources.sent_bytes(), sources.sealed_bytes()
+        counters = sources.counters()
         return cls(
             clock.monotonic_s(),
             clock.now().trust,
@@ -158,8 +169,14 @@ class Snapshot:
             tuple(sent.get(stream, 0) for stream in sources.streams),
             tuple(sealed.get(device, 0) for device in sources.devices),
             tuple(
-                LineCount(line.exchanges, line.errors, line.busy_s)
+                LineCount(
+                    line.exchanges, line.errors, line.bytes_sent + line.bytes_received, line.busy_s
+                )
                 for line in sources.lines.values()
+            ),
+            tuple(
+                counts_of(counters.get(device, NONE), tells=device in sources.telling)
+                for device in sources.devices
             ),
             () if sources.card_left is None else (sources.card_left(),),
         )
@@ -175,8 +192,8 @@ def _number(name: str, unit: str, *, scale: float = 1.0, deadband: Deadband | No
     )
 
 
-def _counter(name: str, unit: str = "{count}") -> Point:
-    return Point(PointId(name), unit=unit, kind=Kind.COUNTER, deadband=Deadband())
+def _counter(name: str, unit: str = "{count}", *, percent: float = 0.0) -> Point:
+    return Point(PointId(name), unit=unit, kind=Kind.COUNTER, deadband=Deadband(percent=percent))
 
 
 _FIXED: Final = (
@@ -203,7 +220,7 @@ _FIXED: Final = (
 
 
 def table_of(sources: Sources) -> PointTable:
-    """Return the points: the fixed ones, one a queue, stream and device, three a line, the card."""
+    """Return the points: the fixed ones, those of queues, streams, devices, lines, the card."""
     points = list(_FIXED)
     taken = {str(point.name) for point in points}
     points += [_number(_free_name(f"queue_{q}", taken), "{count}") for q in sources.queues]
@@ -213,12 +230,22 @@ def table_of(sources: Sources) -> PointTable:
         points += [
             _counter(_free_name(f"line_{line}_exchanges", taken)),
             _counter(_free_name(f"line_{line}_errors", taken)),
+            _counter(_free_name(f"line_{line}_bytes", taken), "By", percent=_RESTLESS),
             _number(
                 _free_name(f"line_{line}_busy", taken),
                 "%",
                 scale=0.1,
                 deadband=Deadband(absolute=1.0),
             ),
+        ]
+    for device in sources.devices:
+        names = names_of(tells=device in sources.telling)
+        points += [
+            _counter(
+                _free_name(f"{name}_{device}", taken),
+                percent=_RESTLESS if name == RESTLESS else 0.0,
+            )
+            for name in names
         ]
     if sources.card_left is not None:
         points.append(_number(_free_name("card_left", taken), "%", deadband=Deadband()))
@@ -255,7 +282,8 @@ def sample_of(before: Snapshot, now: Snapshot) -> Sample:
     ]
     for was, line in zip(before.lines, now.lines, strict=True):
         busy = _rate(line.busy_s - was.busy_s, elapsed_s, 100.0)
-        cells += [line.exchanges, line.errors, busy]
+        cells += [line.exchanges, line.errors, line.bytes, busy]
+    cells += [count for counts in now.devices for count in counts]
     cells += [None if left is None else round(left) for left in now.card_left]
     flags = {place: _NO_VALUE for place, value in enumerate(cells) if value is None}
     return Sample(tuple(cells), flags)

@@ -95,6 +95,21 @@ async def test_without_a_platform_it_records_and_says_so_once(
         assert "link-lost" in site.events()
 
 
+async def test_the_door_tells_what_became_of_each_line_and_device(
+    tmp_path: Path, authority: Authority
+) -> None:
+    async with running(tmp_path, authority) as (_, agent):
+        await agent.until_reads(50)
+        status = await agent.status()
+        await agent.stop()
+
+    asked = sum(device["polls"] for device in status["devices"].values())
+    carried = sum(line["exchanges"] for line in status["lines"].values())
+    assert 0 < asked <= carried + len(status["lines"])
+    for line in status["lines"].values():
+        assert min(line["bytes_sent"], line["bytes_received"], line["busy_s"]) > 0
+
+
 async def test_a_second_agent_on_the_same_store_is_refused_and_the_first_goes_on(
     tmp_path: Path, authority: Authority
 ) -> None:

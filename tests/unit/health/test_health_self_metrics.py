@@ -10,7 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from gateway.acquisition.devices import Counters
 from gateway.acquisition.reporting import Reporter
+from gateway.health.device_counts import names_of
 from gateway.health.self_metrics import (
     GATEWAY,
     LineCount,
@@ -48,9 +50,14 @@ def sources(**changes: object) -> Sources:
         sealed_bytes=lambda: {DeviceId("meter-1"): 512, DeviceId("gone"): 1},
         uplink_connected=lambda: True,
         log_dropped=lambda: 4,
-        devices=(DeviceId("meter-1"),),
+        devices=(DeviceId("meter-1"), DeviceId("dust-1")),
+        counters=lambda: {
+            DeviceId("meter-1"): Counters(polls=90, no_response=3, frame=2, rejected=1),
+            DeviceId("dust-1"): Counters(fault=4, heard=50, crowded=6),
+        },
+        telling={DeviceId("dust-1")},
         queues={"recorder": lambda: 6},
-        lines={LineId("cabinet-485"): Counts(exchanges=100, errors=7, busy_s=50.0)},
+        lines={LineId("cabinet-485"): Counts(100, 7, 800, 3000, 50.0)},
         streams=("alarm", "data"),
         process=lambda: ProcessUse(2.0, 30 * MIB),
     )
@@ -72,11 +79,12 @@ NOW = Snapshot(
     log_dropped=4,
     queues=(6,),
     sent_bytes=(12, 4096),
-    sealed_bytes=(512,),
-    lines=(LineCount(100, 7, 50.0),),
+    sealed_bytes=(512, 0),
+    lines=(LineCount(100, 7, 3800, 50.0),),
+    devices=((3, 2, 1, 0), (0, 0, 0, 4, 50, 6)),
 )
 BEFORE = replace(
-    NOW, at_s=100.0, process=ProcessUse(2.0, 1), readings=0, lines=(LineCount(0, 0, 45.0),)
+    NOW, at_s=100.0, process=ProcessUse(2.0, 1), readings=0, lines=(LineCount(0, 0, 0, 45.0),)
 )
 
 
@@ -105,9 +113,21 @@ def test_two_snapshots_give_a_value_for_every_point() -> None:
         "sent_alarm": 12,
         "sent_data": 4096,
         "sealed_meter_1": 512,
+        "sealed_dust_1": 0,
         "line_cabinet_485_exchanges": 100,
         "line_cabinet_485_errors": 7,
+        "line_cabinet_485_bytes": 3800,
         "line_cabinet_485_busy": 50.0,
+        "no_response_meter_1": 3,
+        "frame_meter_1": 2,
+        "rejected_meter_1": 1,
+        "fault_meter_1": 0,
+        "no_response_dust_1": 0,
+        "frame_dust_1": 0,
+        "rejected_dust_1": 0,
+        "fault_dust_1": 4,
+        "heard_dust_1": 50,
+        "crowded_dust_1": 6,
     }
 
 
@@ -200,3 +220,14 @@ def test_a_path_that_is_not_there_has_no_room_to_tell(tmp_path: Path) -> None:
 )
 def test_the_page_lists_every_point(point: str) -> None:
     assert f"| `{point}` |" in README.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", names_of(tells=True))
+def test_the_page_lists_every_counter_of_a_device(name: str) -> None:
+    assert f"`{name}_<device>`" in README.read_text(encoding="utf-8")
+
+
+def test_a_device_that_nobody_counts_has_counted_nothing() -> None:
+    made = sources(counters=dict)
+    taken = Snapshot.take(made, VirtualClock())
+    assert taken.devices == ((0,) * 4, (0,) * 6)
