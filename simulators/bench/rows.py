@@ -7,6 +7,7 @@ from typing import Final
 
 from simulators.bench.alarm import alarm
 from simulators.bench.alone import acquisition, drain, store
+from simulators.bench.ble import ble
 from simulators.bench.figures import at_most
 from simulators.bench.form import Measurement
 from simulators.bench.line import busy
@@ -47,6 +48,7 @@ _ALL: Final = (
     Measurement("acquisition", "acquisition alone", "devices", acquisition),
     Measurement("dead-device", "one dead device of ten", "registers", neighbour, runs=1),
     Measurement("line", "a slow line under full load", "registers", busy, runs=1),
+    Measurement("ble", "Bluetooth advertisers around one adapter", "advertisers", ble, runs=1),
     Measurement("scan", "a line searched at four speeds", "addresses", scan, runs=1),
     Measurement("outages", "the link goes, the agent is killed", "seconds", outages, runs=1),
 )
