@@ -66,6 +66,20 @@ def test_a_fault_a_backlog_and_a_dead_device_are_measured(tmp_path: Path) -> Non
     assert found["dead-device"]["another line, of its rate"] > 0
 
 
+def test_a_busy_line_a_radio_and_a_search_are_measured(tmp_path: Path) -> None:
+    found = bench(tmp_path, "line", "ble", "scan")
+    line, ble, scan = found["line"], found["ble"], found["scan"]
+    assert 0 < line["bytes under way, of all time"] < line["busy, of what is allowed"]
+    assert line["busy, of what is allowed"] < 101  # more than protocol and gaps allow cannot be
+    assert line["busy, of what is allowed, beside raw"] > 0
+    assert 0 < line["median wait of a command"] <= line["the same"]
+    assert min(ble["CPU, all are ours"], ble["CPU, a crowd of strangers"]) > 0
+    assert ble["CPU, all are ours, beside raw"] > 0
+    assert scan["devices found"] == 100
+    assert (scan["found more than once"], scan["found though not there"]) == (0, 0)
+    assert scan["search, beside raw"] > 1  # nobody finds out sooner that nobody answers
+
+
 def test_a_row_that_there_is_not_is_refused_with_those_there_are() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "gateway", "bench", "--only=nothing"],
