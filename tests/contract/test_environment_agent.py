@@ -61,7 +61,7 @@ mode = "active"
 id = "bus-1"
 line = "bus-gnss"
 driver = "nmea0183"
-silence_s = 2
+silence_s = 3
 position_every_s = 1
 """
 EXPECTED = {
