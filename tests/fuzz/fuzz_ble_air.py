@@ -1,4 +1,4 @@
-"""Any bytes to what reads a controller and its payloads: reports and structures, or a FrameError."""
+"""Any bytes to what reads a controller and its payloads: what they say, or a FrameError."""
 
 from __future__ import annotations
 
