@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Final
@@ -18,10 +18,10 @@ from typing import Final
 from gateway.acquisition.poller import Poller
 from gateway.benchmarks.acquisition import WARM_UP_S, Tally, pollers_of
 from gateway.config.loading import read
-from gateway.model.command import Outcome
+from gateway.model.command import Command, Outcome
 from gateway.model.driver import Direction, TappedMedium
 from gateway.model.errors import GatewayError
-from gateway.model.ids import DeviceId, PointId
+from gateway.model.ids import CommandId, DeviceId, PointId
 from gateway.plugins.assembling import assemble
 
 WRITES: Final = frozenset({5, 6, 15, 16})
@@ -47,19 +47,29 @@ class Sendings:
                 self.written_s.append(now_s)
 
 
-async def command(poller: Poller, sendings: Sendings, device: str, point: str, on: bool) -> float:  # noqa: FBT001 - what is written
-    """Set a point and return how long it took until the request was sent, in seconds.
+@dataclass(slots=True)
+class Commands:
+    """What became of commands."""
 
-    Raises:
-        GatewayError: it was not done.
-    """
-    before, begun_s = len(sendings.written_s), asyncio.get_running_loop().time()
-    async with asyncio.timeout(ANSWERED_WITHIN_S):
-        result = await poller.write(DeviceId(device), PointId(point), on)
-    if result.outcome is not Outcome.DONE or len(sendings.written_s) != before + 1:
-        msg = f"{device}.{point}: {result.outcome}, {result.reason}"
-        raise GatewayError(msg)
-    return sendings.written_s[-1] - begun_s
+    waits_s: list[float] = field(default_factory=list)
+    """From the call to the instant the request left."""
+    unconfirmed: int = 0
+    """Of them, those that did not end as done."""
+
+    async def give(self, poller: Poller, sendings: Sendings, command: Command) -> None:
+        """Set a point.
+
+        Raises:
+            GatewayError: it was not sent.
+        """
+        before, begun_s = len(sendings.written_s), asyncio.get_running_loop().time()
+        async with asyncio.timeout(ANSWERED_WITHIN_S):
+            result = await poller.write(command.device, command.point, command.value)
+        if len(sendings.written_s) != before + 1:
+            msg = f"{command.device}.{command.point}: {result.outcome}, {result.reason}"
+            raise GatewayError(msg)
+        self.waits_s.append(sendings.written_s[-1] - begun_s)
+        self.unconfirmed += result.outcome is not Outcome.DONE
 
 
 async def measure(site: Path, target: str, commands: int, apart_s: float) -> dict[str, object]:
@@ -67,7 +77,7 @@ async def measure(site: Path, target: str, commands: int, apart_s: float) -> dic
 
     Raises:
         ConfigError: the site file has mistakes.
-        GatewayError: a command was not done.
+        GatewayError: a command was not sent.
     """
     device, _, point = target.rpartition(".")
     pollers = pollers_of(assemble(read(site)), tally := Tally())
@@ -77,17 +87,19 @@ async def measure(site: Path, target: str, commands: int, apart_s: float) -> dic
         msg = f"line {poller.line.id} carries no bytes"
         raise GatewayError(msg)
     poller.line.tap(sendings.passed)
-    waits: list[float] = []
+    given = Commands()
     async with asyncio.TaskGroup() as group:
         polling = group.create_task(poller.run(), name=f"poller:{poller.line.id}")
         await asyncio.sleep(WARM_UP_S)
         sendings.at_s.clear()
         for number in range(commands):
             await asyncio.sleep(apart_s * (0.5 + random.random()))
-            waits.append(await command(poller, sendings, device, point, number % 2 == 0))
+            name = CommandId(f"bench-{number}")
+            switched = Command(name, DeviceId(device), PointId(point), number % 2 == 0)
+            await given.give(poller, sendings, switched)
         polling.cancel()
     between = [later - at for at, later in zip(sendings.at_s, sendings.at_s[1:], strict=False)]
-    return {"waits_s": waits, "exchanges_s": between, "events": tally.events}
+    return {**asdict(given), "exchanges_s": between, "events": tally.events}
 
 
 def main(argv: Sequence[str]) -> int:

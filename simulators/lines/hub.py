@@ -251,6 +251,9 @@ class Hub:
         self.wiring = wiring
         self._bits_per_byte: Final = bits_per_byte
         self.collisions = 0
+        self.said_at = float("-inf")
+        """When the last bit of what is heard now was on the line, in loop time: a program that is
+        late does not make the line quiet for longer."""
         self._loop = asyncio.get_running_loop()
         self._rng = Random(seed)
         self._ends: list[End] = []
@@ -333,6 +336,7 @@ class Hub:
 
     def _deliver(self, burst: _Burst) -> None:
         self._bursts.remove(burst)
+        self.said_at = burst.end
         for place in burst.damaged:
             burst.wire[place] ^= self._rng.randrange(1, 256)
         wire = bytes(burst.wire)

@@ -46,7 +46,7 @@ class RtuSlave:
     def _hear(self, wire: bytes) -> None:
         self._heard += wire
         del self._heard[: -(rtu.MAX_FRAME + 1)]
-        self._await_silence(self._loop.time())
+        self._await_silence(self._hub.said_at)
 
     def _await_silence(self, since: float) -> None:
         if self._silence is not None:

@@ -12,6 +12,8 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from simulators.lines.hub import UNREAD_LIMIT, Fate, Hub, garble
 from tests import virtual_time
 
@@ -48,6 +50,27 @@ class Port:
     def close(self) -> None:
         asyncio.get_running_loop().remove_reader(self.fd)
         os.close(self.fd)
+
+
+def test_hub_knows_when_the_last_bit_was_there_however_late_it_is_told() -> None:
+    async def scenario(clock: virtual_time.VirtualClock) -> tuple[float, float]:
+        loop = asyncio.get_running_loop()
+        began, told = loop.time(), asyncio.Event()
+
+        def do_something_else() -> None:
+            clock.seconds += 0.5
+
+        with Hub(9600) as hub:
+            one = hub.add_end(lambda _wire: None)
+            hub.add_end(lambda _wire: told.set())
+            one.say(bytes(12))
+            loop.call_later(0.001, do_something_else)
+            await told.wait()
+            return hub.said_at - began, loop.time() - began
+
+    said_s, heard_s = virtual_time.run(scenario)
+    assert said_s == pytest.approx(12 * 10 / 9600)
+    assert heard_s > 0.5
 
 
 def test_hub_brings_a_burst_to_all_others_when_its_last_bit_is_through() -> None:
