@@ -182,7 +182,7 @@ class Ruuvi(Advertiser):
             return encoding.FLAGS + encoding.manufacturer(0x0499, bytes.fromhex("05ffff"))
         if self._format == "3":
             return encoding.FLAGS + encoding.manufacturer(0x0499, b"\x03" + b"\xff" * 13)
-        body = bytes.fromhex("058000ffffffff800080008000ffffffffffff") + self.address
+        body = bytes.fromhex("058000ffffffff800080008000ffffffffff") + self.address
         return encoding.FLAGS + encoding.manufacturer(0x0499, body)
 
 
