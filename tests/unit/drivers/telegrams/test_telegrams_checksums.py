@@ -48,8 +48,11 @@ def test_a_crc_of_its_own_parameters() -> None:
         ("0r3", "Kid"),
         ("0r5", "Kcd"),
         ("0r0", "Kld"),
+        ("0r", "BVT"),
+        ("0tX,Use chksum Goe", "IU~"),
         ("0r1,Sn=0.1M,Sm=0.1M,Sx=0.1M", "GOG"),
         ("0r2,Ta=22.7C,Ua=55.5P,Pa=1004.7H", "@Fn"),
+        ("0r3,Rc=0.00M,Rd=0s,Ri=0.0M", "Ilm"),
         ("0r5,Th=25.0C,Vh=10.6#,Vs=10.8V,Vr=3.369V", "O]T"),
     ],
 )
