@@ -24,6 +24,7 @@ FAMILIES = {
     "modbus", "modbus-pulses", "sds011", "pms5003", "mh_z19", "sdi12", "nmea0183", "mbus", "osdp",
     "wiegand", "rdm6300", "gpio-input", "gpio-counter", "gpio-output", "gpio-pwm", "w1-therm",
     "iio", "hwmon", "serial-profile", "led-board", "places-display", "barrier",
+    "bthome", "ruuvi", "ibeacon", "eddystone", "ble-manufacturer", "ble-gatt",
 }  # fmt: skip
 """Drivers that `mayak demo all` shows at least once."""
 
