@@ -7,9 +7,9 @@ import logging
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
+from drivers.ble.adapters import failures, load_stack, place, probe, reason_of, resource
 from drivers.ble.advert import Advert, Identify, by_address
 from drivers.ble.air import Peer, Timer
 from drivers.ble.attention import Attention
@@ -119,10 +119,10 @@ class BleRadio:
                 await self._bounded(stack.open())
                 self._stack = stack
                 await self._begin()
-            except _failures() as error:
+            except failures() as error:
                 await self._shut()
                 await stack.close()
-                raise BusUnavailableError(self._sentence(_reason(error))) from error
+                raise BusUnavailableError(self._sentence(reason_of(error))) from error
             self._generation += 1
             loop = asyncio.get_running_loop()
             self._keeper = loop.create_task(self._keep(), name=f"radio:{self._id}")
@@ -140,7 +140,7 @@ class BleRadio:
             await asyncio.wait([keeper])
         stack, self._stack = self._stack, None
         if stack is not None:
-            with suppress(*_failures()):  # whoever closes an adapter that is stuck goes on
+            with suppress(*failures()):  # whoever closes an adapter that is stuck goes on
                 await self._bounded(self._end())
             self._attention.end(self._now_s())
             self._scan = None
@@ -215,11 +215,11 @@ class BleRadio:
             except NoResponseError:
                 self._peers.pop(address, None)  # it may have another kind of address next time
                 raise
-            except _failures() as error:
-                raise BusUnavailableError(self._sentence(_reason(error))) from error
+            except failures() as error:
+                raise BusUnavailableError(self._sentence(reason_of(error))) from error
             finally:
                 if self._window and self._stack is stack:
-                    with suppress(*_failures()):  # the keeper notices, and heals
+                    with suppress(*failures()):  # the keeper notices, and heals
                         await self._bounded(self._begin())
 
     async def _seek(self, address: str, timeout_s: float) -> BLEDevice:
@@ -241,8 +241,8 @@ class BleRadio:
         except TimeoutError as error:
             msg = f"{address} was not heard for {timeout_s:g} s"
             raise NoResponseError(msg) from error
-        except _failures() as error:
-            raise BusUnavailableError(self._sentence(_reason(error))) from error
+        except failures() as error:
+            raise BusUnavailableError(self._sentence(reason_of(error))) from error
         finally:
             self._sought.pop(address, None)
 
@@ -296,9 +296,9 @@ class BleRadio:
                 self._window = False
                 async with self._adapter:
                     await self._bounded(self._end())
-            except _failures() as error:
+            except failures() as error:
                 healthy = False
-                log.warning("radio-error", extra={"line": self._id, "reason": _reason(error)})
+                log.warning("radio-error", extra={"line": self._id, "reason": reason_of(error)})
             if not healthy:
                 await self._heal()
             elif config.scan_interval_s:
@@ -332,10 +332,10 @@ class BleRadio:
             async with self._adapter:
                 try:
                     await self._bounded(self._take(step))
-                except _failures() as error:
+                except failures() as error:
                     log.warning(
                         "radio-step-failed",
-                        extra={"line": self._id, "step": step, "reason": _reason(error)},
+                        extra={"line": self._id, "step": step, "reason": reason_of(error)},
                     )
                 else:
                     self._attention.healed(self._now_s())
@@ -401,61 +401,6 @@ class BleRadio:
 
 class _GivenUpError(Exception):
     """No step of healing has helped."""
-
-
-def _failures() -> tuple[type[Exception], ...]:
-    """Return what a step of an adapter may break with."""
-    from bleak.exc import BleakError  # noqa: PLC0415 - bleak, when it is needed
-
-    return (BleakError, OSError, TimeoutError)
-
-
-def _reason(error: Exception) -> str:
-    if isinstance(error, TimeoutError) and not error.args:
-        return "does not answer: pull the adapter out and plug it in"
-    return f"cannot be used: {error}"
-
-
-def place(config: BleConfig) -> str:
-    """Return what a person calls the adapter."""
-    return config.controller or config.adapter
-
-
-def load_stack(config: BleConfig) -> Stack:
-    """Return what drives the adapter.
-
-    Raises:
-        BusUnavailableError: a package that it needs is not installed.
-    """
-    try:
-        if config.controller is not None:
-            from drivers.ble.bumble_stack import BumbleStack  # noqa: PLC0415 - only when named
-
-            return BumbleStack(config.controller)
-        from drivers.ble.bluez_stack import BluezStack  # noqa: PLC0415 - only when named
-
-        return BluezStack(config.adapter)
-    except ModuleNotFoundError as error:
-        extra = "ble-virtual" if config.controller is not None else "ble"
-        msg = f"{place(config)}: package {error.name} is missing: install mayak[{extra}]"
-        raise BusUnavailableError(msg) from error
-
-
-def probe(config: BleConfig) -> str | None:
-    """Say why the adapter is not there now, or None; touches nothing."""
-    if config.controller is not None:
-        return None
-    if Path("/sys/class/bluetooth", config.adapter).exists():
-        return None
-    return (
-        f"there is no Bluetooth adapter {config.adapter}: look whether it is plugged in, and "
-        "whether Bluetooth is switched off (rfkill)"
-    )
-
-
-def resource(config: BleConfig) -> Hashable:
-    """Return the adapter or the transport."""
-    return place(config)
 
 
 MANIFEST: Final = MediumManifest(

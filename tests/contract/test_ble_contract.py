@@ -14,6 +14,7 @@ import pytest
 from bleak import BleakClient, BleakScanner
 from pydantic import ValidationError
 
+from drivers.ble import adapters
 from drivers.ble import radio as radio_module
 from drivers.ble.beacon.driver import (
     EddystoneConfig,
@@ -22,7 +23,8 @@ from drivers.ble.beacon.driver import (
     IBeaconDevice,
 )
 from drivers.ble.bthome.driver import Bthome, BthomeConfig
-from drivers.ble.bumble_stack import BumbleClient, BumbleScanner, BumbleStack
+from drivers.ble.bumble_back_ends import BumbleClient, BumbleScanner
+from drivers.ble.bumble_stack import BumbleStack
 from drivers.ble.config import BleConfig
 from drivers.ble.healing import Step
 from drivers.ble.listening import ListeningDevice
@@ -404,7 +406,7 @@ async def test_radio_closes_twice_and_opens_again(site: Site) -> None:
 def test_radio_says_which_package_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "drivers.ble.bumble_stack", None)
     with pytest.raises(BusUnavailableError, match=r"mayak\[ble-virtual\]"):
-        radio_module.load_stack(BleConfig(controller="tcp-client:127.0.0.1:1"))
+        adapters.load_stack(BleConfig(controller="tcp-client:127.0.0.1:1"))
 
 
 def test_agent_without_a_radio_loads_no_bluetooth() -> None:
