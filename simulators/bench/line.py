@@ -103,7 +103,7 @@ async def busy(form: Form) -> Sheet:
     wait_s = max(waits["waits_s"])
     sheet.add("longest wait of a command", wait_s / longest_s, "exchanges", at_most(1.0), note)
     beside = ("one exchange as allowed", 1000 * all_s)
-    sheet.add("the same", 1000 * wait_s, "ms", beside=beside)
+    sheet.add("longest wait, in time", 1000 * wait_s, "ms", beside=beside)
     sheet.add("median wait of a command", 1000 * median(waits["waits_s"]), "ms", beside=beside)
     sheet.add("commands not confirmed", waits["unconfirmed"], "", at_most(0))
     return sheet
