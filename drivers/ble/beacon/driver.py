@@ -15,6 +15,7 @@ from drivers.ble.air import Air, Timer
 from drivers.ble.beacon import codec
 from drivers.ble.beacon.presence import DISTANCES, Presence
 from drivers.ble.listening import ListeningConfig, ListeningDevice
+from drivers.ble.looking import looks_for
 from drivers.ble.signal import NO_RSSI
 from gateway.model.driver import Ear, Manifest, PollGroup
 from gateway.model.ids import PointId
@@ -270,6 +271,7 @@ IBEACON: Final = Manifest(
     config=IBeaconConfig,
     build=IBeaconDevice,
     address=ibeacon_identity,
+    discover=looks_for("ibeacon"),
 )
 EDDYSTONE: Final = Manifest(
     name="eddystone",
@@ -277,4 +279,5 @@ EDDYSTONE: Final = Manifest(
     config=EddystoneConfig,
     build=EddystoneDevice,
     address=eddystone_identity,
+    discover=looks_for("eddystone"),
 )

@@ -16,6 +16,7 @@ from drivers.ble.air import Air
 from drivers.ble.bthome import codec
 from drivers.ble.bthome.objects import POINTS
 from drivers.ble.listening import ListeningConfig, ListeningDevice
+from drivers.ble.looking import looks_for
 from gateway.model.driver import Ear, Happening, Manifest, PollGroup
 from gateway.model.errors import FrameError
 from gateway.model.event import Scalar
@@ -237,5 +238,10 @@ def _address(config: BthomeConfig) -> Hashable:
 
 
 MANIFEST: Final = Manifest(
-    name="bthome", media=("ble",), config=BthomeConfig, build=Bthome, address=_address
+    name="bthome",
+    media=("ble",),
+    config=BthomeConfig,
+    build=Bthome,
+    address=_address,
+    discover=looks_for("bthome"),
 )

@@ -12,6 +12,7 @@ from typing import Annotated, Final, Literal
 from drivers.ble.advert import Address, Advert, address_bytes, address_text, by_address
 from drivers.ble.air import Air
 from drivers.ble.listening import ListeningConfig, ListeningDevice
+from drivers.ble.looking import looks_for
 from drivers.ble.ruuvi import codec
 from gateway.model.driver import Ear, Manifest, PollGroup
 from gateway.model.errors import FrameError
@@ -110,5 +111,10 @@ def _address(config: RuuviConfig) -> Hashable:
 
 
 MANIFEST: Final = Manifest(
-    name="ruuvi", media=("ble",), config=RuuviConfig, build=Ruuvi, address=_address
+    name="ruuvi",
+    media=("ble",),
+    config=RuuviConfig,
+    build=Ruuvi,
+    address=_address,
+    discover=looks_for("ruuvi"),
 )
