@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from drivers.ble import discover as looking
 from drivers.ble.advert import Advert
+from drivers.ble.beacon import codec
 from drivers.ble.config import BleConfig
 from drivers.ble.radio import BleRadio
 from gateway.model.discovery import Discover, Found, Scope
@@ -91,8 +92,8 @@ def test_each_driver_of_what_advertises_can_look() -> None:
 @pytest.mark.parametrize("name", DRIVERS)
 @given(data=st.binary(max_size=40), head=st.sampled_from([b"", b"\x40", b"\x02\x15", b"\x00"]))
 def test_any_frame_is_somebody_nobody_or_refused(name: str, data: bytes, head: bytes) -> None:
-    services = {looking.BTHOME: head + data, looking.beacon.EDDYSTONE: head + data}
-    manufacturer = {looking.RUUVI: head + data, looking.beacon.APPLE: head + data}
+    services = {looking.BTHOME: head + data, codec.EDDYSTONE: head + data}
+    manufacturer = {looking.RUUVI: head + data, codec.APPLE: head + data}
     advert = Advert("C0:00:00:00:00:01", -60, 0.0, manufacturer, services)
     with suppress(FrameError):
         found = getattr(looking, f"as_{name}")(advert)
