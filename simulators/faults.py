@@ -149,7 +149,7 @@ class Flood(Fault):
     name: ClassVar[str] = "flood"
     ru: ClassVar[str] = "Прибор говорит без спроса и перебивает остальных."
     en: ClassVar[str] = "The device talks without being asked and over the others."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "mqtt-local"}
 
     every_s: Annotated[float, Field(ge=0.001, le=60, description="between bursts")] = 0.05
     size: Annotated[int, Field(ge=1, le=240, description="bytes of a burst")] = 24
@@ -177,7 +177,7 @@ class Liar(Fault):
     name: ClassVar[str] = "liar"
     ru: ClassVar[str] = "Кадр верный, содержание невозможное: не та длина или не те величины."
     en: ClassVar[str] = "A sound frame with impossible content: wrong length or wrong values."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel", "mqtt-local"}
 
     how: Annotated[
         Literal["count", "length", "values"],
@@ -214,7 +214,7 @@ class Short(Fault):
     name: ClassVar[str] = "short"
     ru: ClassVar[str] = "Ответ обрывается."
     en: ClassVar[str] = "The answer breaks off."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel", "mqtt-local"}
 
     missing: Annotated[int, Field(ge=1, le=255, description="bytes; one always comes")] = 3
 
@@ -256,7 +256,19 @@ class Replay(Fault):
     name: ClassVar[str] = "replay"
     ru: ClassVar[str] = "Кто-то повторяет записанные кадры прибора, сам он молчит."
     en: ClassVar[str] = "Somebody repeats recorded frames of the device; itself it is silent."
-    media: ClassVar[frozenset[str] | None] = frozenset({"radio"})
+    media: ClassVar[frozenset[str] | None] = frozenset({"radio", "mqtt-local"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Impostor(Fault):
+    """Somebody else speaks."""
+
+    name: ClassVar[str] = "impostor"
+    ru: ClassVar[str] = "Говорит чужой прибор: в своей теме или в теме этого."
+    en: ClassVar[str] = "Another device speaks: in a topic of its own, or in that of this one."
+    media: ClassVar[frozenset[str] | None] = frozenset({"mqtt-local"})
+
+    same_topic: Annotated[bool, Field(description="in the topic of this device")] = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -348,6 +360,7 @@ FAULTS: Final[Mapping[str, type[Fault]]] = {
         Short,
         Weak,
         Replay,
+        Impostor,
         NewAddress,
         StuckAdapter,
         Drop,

@@ -16,6 +16,7 @@ from simulators.grounds import Kind, LineKind
 from simulators.kernel import kinds as kernel
 from simulators.lines import kinds as lines
 from simulators.lines import stream
+from simulators.localnet import kinds as localnet
 from simulators.mbus import kinds as mbus
 from simulators.modbus import kinds as modbus
 from simulators.position import kinds as position
@@ -29,6 +30,7 @@ TWINS: Final[Mapping[str, Kind]] = {
         ble.KINDS,
         environment.KINDS,
         gpio.KINDS,
+        localnet.KINDS,
         kernel.KINDS,
         mbus.KINDS,
         modbus.KINDS,
@@ -41,5 +43,7 @@ TWINS: Final[Mapping[str, Kind]] = {
 }
 LINES: Final[Mapping[str, LineKind]] = {
     kind.name: kind
-    for kind in chain(ble.LINES, gpio.LINES, kernel.LINES, lines.LINES, modbus.LINES, stream.LINES)
+    for kind in chain(
+        ble.LINES, gpio.LINES, localnet.LINES, kernel.LINES, lines.LINES, modbus.LINES, stream.LINES
+    )
 }

@@ -31,6 +31,7 @@ def test_faults_are_those_of_the_design() -> None:
         "stuck",
         "weak",
         "replay",
+        "impostor",
         "new_address",
         "stuck_adapter",
         "drop",

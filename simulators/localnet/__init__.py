@@ -1,0 +1,1 @@
+"""Devices of a local network, as a scene knows them."""
