@@ -119,7 +119,7 @@ class Refuse(Fault):
     name: ClassVar[str] = "exception"
     ru: ClassVar[str] = "Прибор отвечает отказом."
     en: ClassVar[str] = "The device answers with a refusal."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel", "http-local"}
 
     code: Annotated[int, Field(ge=1, le=11, description="exception code of V1.1b3, 7")] = 4
 
@@ -131,7 +131,7 @@ class Slow(Fault):
     name: ClassVar[str] = "slow"
     ru: ClassVar[str] = "Прибор отвечает с задержкой."
     en: ClassVar[str] = "The device answers late."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel", "http-local"}
 
     delay_s: Annotated[float, Field(gt=0, le=60, description="before the answer starts")] = 1.5
     jitter_s: Annotated[float, Field(ge=0, le=60, description="more, at random")] = 0.0
@@ -149,7 +149,7 @@ class Flood(Fault):
     name: ClassVar[str] = "flood"
     ru: ClassVar[str] = "Прибор говорит без спроса и перебивает остальных."
     en: ClassVar[str] = "The device talks without being asked and over the others."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "mqtt-local"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "mqtt-local", "http-local"}
 
     every_s: Annotated[float, Field(ge=0.001, le=60, description="between bursts")] = 0.05
     size: Annotated[int, Field(ge=1, le=240, description="bytes of a burst")] = 24
@@ -177,7 +177,13 @@ class Liar(Fault):
     name: ClassVar[str] = "liar"
     ru: ClassVar[str] = "Кадр верный, содержание невозможное: не та длина или не те величины."
     en: ClassVar[str] = "A sound frame with impossible content: wrong length or wrong values."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel", "mqtt-local"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {
+        "radio",
+        "gpio",
+        "kernel",
+        "mqtt-local",
+        "http-local",
+    }
 
     how: Annotated[
         Literal["count", "length", "values"],
@@ -214,7 +220,13 @@ class Short(Fault):
     name: ClassVar[str] = "short"
     ru: ClassVar[str] = "Ответ обрывается."
     en: ClassVar[str] = "The answer breaks off."
-    media: ClassVar[frozenset[str] | None] = WIRES | {"radio", "gpio", "kernel", "mqtt-local"}
+    media: ClassVar[frozenset[str] | None] = WIRES | {
+        "radio",
+        "gpio",
+        "kernel",
+        "mqtt-local",
+        "http-local",
+    }
 
     missing: Annotated[int, Field(ge=1, le=255, description="bytes; one always comes")] = 3
 
@@ -269,6 +281,16 @@ class Impostor(Fault):
     media: ClassVar[frozenset[str] | None] = frozenset({"mqtt-local"})
 
     same_topic: Annotated[bool, Field(description="in the topic of this device")] = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
+class Redirect(Fault):
+    """The device sends who asks elsewhere."""
+
+    name: ClassVar[str] = "redirect"
+    ru: ClassVar[str] = "Прибор отсылает спрашивающего по другому адресу."
+    en: ClassVar[str] = "The device sends whoever asks to another address."
+    media: ClassVar[frozenset[str] | None] = frozenset({"http-local"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, config=_CONFIG)
@@ -361,6 +383,7 @@ FAULTS: Final[Mapping[str, type[Fault]]] = {
         Weak,
         Replay,
         Impostor,
+        Redirect,
         NewAddress,
         StuckAdapter,
         Drop,

@@ -9,7 +9,10 @@ from simulators.grounds import Grounds, Kind, LineKind
 from simulators.localnet.options import (
     AirOptions,
     BrokerTwinOptions,
+    CounterOptions,
     LocalBrokerSpec,
+    LocalHttpSpec,
+    ShellyOptions,
     TasmotaOptions,
     ZigbeeOptions,
 )
@@ -44,6 +47,39 @@ def _device(name: str) -> Callable[[Any, Grounds], Twin]:
     return hang
 
 
+HTTP: Final = frozenset({"http-local"})
+
+
+def _lay_http(spec: LocalHttpSpec, grounds: Grounds) -> Any:  # Any: a RunningHttp
+    from simulators.localnet.http_line import lay  # noqa: PLC0415 - only when named
+
+    return lay(spec, grounds)
+
+
+def _site_options(address: Any) -> dict[str, object]:  # Any: an HttpAddress
+    return {"hook_host": address.host, "hook_port": address.hook_port}
+
+
+def _shelly(spec: ShellyOptions, grounds: Grounds) -> Twin:
+    from simulators.localnet.http_line import http  # noqa: PLC0415 - only when named
+    from simulators.localnet.http_twins import ShellyTwin  # noqa: PLC0415 - likewise
+
+    line = http(grounds.line(spec.line))
+    twin = ShellyTwin(spec, grounds.truth, line.host)
+    line.serve(twin)
+    return twin
+
+
+def _counter(spec: CounterOptions, grounds: Grounds) -> Twin:
+    from simulators.localnet.http_line import http  # noqa: PLC0415 - only when named
+    from simulators.localnet.http_twins import CounterTwin  # noqa: PLC0415 - likewise
+
+    line = http(grounds.line(spec.line))
+    twin = CounterTwin(spec, grounds.truth, line.gateway)
+    line.teller(twin)
+    return twin
+
+
 KINDS: Final = (
     Kind(
         BrokerTwinOptions,
@@ -54,5 +90,10 @@ KINDS: Final = (
     Kind(AirOptions, MEDIA, _device("AirTwin")),
     Kind(TasmotaOptions, MEDIA, _device("TasmotaTwin")),
     Kind(ZigbeeOptions, MEDIA, _device("ZigbeeTwin")),
+    Kind(ShellyOptions, HTTP, _shelly, frozenset({"flood"})),
+    Kind(CounterOptions, HTTP, _counter, frozenset({"slow", "exception", "redirect"})),
 )
-LINES: Final = (LineKind(LocalBrokerSpec, _lay),)
+LINES: Final = (
+    LineKind(LocalBrokerSpec, _lay),
+    LineKind(LocalHttpSpec, _lay_http, site_options=_site_options),
+)

@@ -61,3 +61,29 @@ class ZigbeeOptions(MqttTwinOptions):
 
     kind: Literal["zigbee-climate"] = "zigbee-climate"
     mean: float = Field(default=21.0, ge=-40, le=60, description="mean temperature, in degrees")
+
+
+class LocalHttpSpec(LineOptions):
+    """HTTP devices, each on a port of its own; and where the gateway listens for what they tell."""
+
+    medium: Literal["http-local"] = "http-local"
+    host: str = Field(default="127.0.0.1", description="address of the devices and the gateway")
+    hook_port: int = Field(default=0, ge=0, le=65_535, description="of the gateway; 0: a free one")
+
+
+class ShellyOptions(TwinOptions):
+    """A Shelly relay of the second generation."""
+
+    kind: Literal["shelly-gen2"] = "shelly-gen2"
+    port: int = Field(default=0, ge=0, le=65_535, description="0: a free one")
+    password: str = Field(default="", description="of its user admin; empty: it asks nobody")
+
+
+class CounterOptions(TwinOptions):
+    """A counter of people that tells by web hook."""
+
+    kind: Literal["hook-counter"] = "hook-counter"
+    hook: str = Field(default="gate", description="path at the gateway")
+    token: str = Field(default="0123456789abcdef0123456789abcdef", description="its secret")
+    in_path: bool = Field(default=False, description="it shows the token behind the path")
+    interval_s: float = Field(default=5.0, gt=0, le=86_400, description="how often it tells")

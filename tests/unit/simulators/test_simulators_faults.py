@@ -32,6 +32,7 @@ def test_faults_are_those_of_the_design() -> None:
         "weak",
         "replay",
         "impostor",
+        "redirect",
         "new_address",
         "stuck_adapter",
         "drop",
