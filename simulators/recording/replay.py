@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from operator import itemgetter
@@ -27,6 +28,8 @@ TRANSACTION: Final = 2
 """Bytes at the beginning of a Modbus TCP frame that are new each time (V1.0b, 3.1.3)."""
 UNIT: Final = 4
 """Where the unit stands behind it."""
+SOON_ROUNDS: Final = 3
+"""What is asked again within so many rounds of a device's requests belongs to the next one."""
 LONGEST_REQUEST: Final = 512
 
 Say = Callable[[bytes], None]
@@ -69,9 +72,17 @@ class ReplayTwin(Twin):
         self._speech = speech
         self._char_s = char_s
         answers: dict[bytes, list[tuple[int, Answer]]] = {}
-        for place, (request, answer) in enumerate(exchanges(pieces)):
-            answers.setdefault(self._bare(request), []).append((place, answer))
+        lengths: Counter[bytes] = Counter()
+        self._kinds: Counter[bytes] = Counter()
+        """How many different requests each device was asked."""
+        for whole, answer in exchanges(pieces):
+            request = self._bare(whole)
+            device = self._device_of(request)
+            self._kinds[device] += request not in answers
+            answers.setdefault(request, []).append((lengths[device], answer))
+            lengths[device] += 1
         self._answers: Final[Mapping[bytes, Sequence[tuple[int, Answer]]]] = answers
+        self._lengths = lengths
         self._cursors: dict[bytes, int] = {}
         """Where each device is on the tape."""
         self._said = [] if answers else monologue(pieces)
@@ -152,17 +163,35 @@ class ReplayTwin(Twin):
             loop.call_later(late_s + max(0.0, after_us / 1e6 - wire_s), say, wire)
 
     def _next_to(self, request: bytes) -> Answer:
-        """Return what was said to a request the next time it was asked of this device."""
-        device = b""
-        if self._speech is Speech.MODBUS_RTU:
-            device = request[:1]
-        elif self._speech is Speech.MODBUS_TCP:
-            device = request[UNIT : UNIT + 1]
+        """Return what was said to a request the next time it was asked of this device.
+
+        What was asked seldom, and not again soon, is answered as it was nearest to here, and the
+        device stays where it is on the tape.
+        """
+        device = self._device_of(request)
+        cursor = self._cursors.get(device, 0)
         answers = self._answers[request]
-        at = bisect_left(answers, self._cursors.get(device, 0), key=itemgetter(0))
-        place, answer = answers[at % len(answers)]
-        self._cursors[device] = place + 1
-        return answer
+        at = bisect_left(answers, cursor, key=itemgetter(0)) % len(answers)
+        place, answer = answers[at]
+        ahead = place - cursor
+        if 0 <= ahead <= SOON_ROUNDS * self._kinds[device] or self._is_over(device, answers):
+            self._cursors[device] = place + 1
+            return answer
+        _, nearest = min(answers, key=lambda each: abs(each[0] - cursor))
+        return nearest
+
+    def _is_over(self, device: bytes, answers: Sequence[tuple[int, Answer]]) -> bool:
+        """Say whether the device is at the end of the tape with what it is asked often."""
+        often = len(answers) * self._kinds[device] >= self._lengths[device] / SOON_ROUNDS
+        return often and answers[-1][0] < self._cursors.get(device, 0)
+
+    def _device_of(self, request: bytes) -> bytes:
+        """Return what of a request names a device on its line."""
+        if self._speech is Speech.MODBUS_RTU:
+            return request[:1]
+        if self._speech is Speech.MODBUS_TCP:
+            return request[UNIT : UNIT + 1]
+        return b""
 
     # Talking
 
