@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -126,6 +127,8 @@ async def test_every_reader_of_the_page_is_heard_by_the_agent(tmp_path: Path, ke
                     if event.key == "credential"
                 }
 
+            with suppress(AssertionError):  # a busy machine takes its time: asked once more
+                await agent.until(lambda: wanted <= told(), "every credential")
             await agent.until(lambda: wanted <= told(), "every credential")
             assert not agent.logged("device-lost")
             assert await agent.stop() == 0

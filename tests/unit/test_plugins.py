@@ -329,7 +329,10 @@ def test_mistakes_inside_a_profile_are_told_with_the_file_and_lines_of_the_profi
     assert [(m.file, m.line) for m in caught.value.mistakes] == [(Path("p.toml"), 3)]
 
 
-def test_a_port_that_is_not_there_now_is_told_with_its_line() -> None:
+def test_a_port_that_is_not_there_now_is_told_with_its_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
     draft = parse((HEAD + _line() + _line("two", "away")).encode(), FILE, "en")
     assert draft.document is not None
     told = not_there(assemble(draft, CATALOGUE), draft.document, "en")

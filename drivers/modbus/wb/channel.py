@@ -157,7 +157,7 @@ def _leave_out(raw: Raw, *, parameter: bool) -> None:
     if "consists_of" in raw:
         raise LeftOutError(key="compound", option="consists_of")
     kind = raw.get("type")
-    if kind in COMPOUND:
+    if isinstance(kind, str) and kind in COMPOUND:
         raise LeftOutError(key="compound", option=kind)
     if kind == "wo-switch":
         raise LeftOutError(key="write-only")
